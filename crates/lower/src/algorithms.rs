@@ -1,0 +1,6 @@
+//! The list of algorithms: all that the compiler can do, in one place.
+
+use crate::Algorithm;
+
+/// Every algorithm. Order matters only among equal costs: the first wins.
+pub const ALGORITHMS: &[&Algorithm] = &[];

@@ -1,0 +1,103 @@
+//! What kernels are built for: an instruction set and the facts about the machine that lowerings choose by.
+
+use std::fmt;
+
+/// An instruction set level. Each includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Isa {
+    /// x86-64-v2: SSE4.2, 128-bit vectors, no fused multiply-add.
+    X86V2,
+    /// x86-64-v3: AVX2 and FMA, 256-bit vectors.
+    X86V3,
+    /// x86-64-v4: AVX-512 F, BW, CD, DQ, VL, 512-bit vectors.
+    X86V4,
+}
+
+impl Isa {
+    /// Every level.
+    pub const ALL: [Isa; 3] = [Isa::X86V2, Isa::X86V3, Isa::X86V4];
+
+    /// Name: `x86-64-v4`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::X86V2 => "x86-64-v2",
+            Isa::X86V3 => "x86-64-v3",
+            Isa::X86V4 => "x86-64-v4",
+        }
+    }
+
+    /// The level of that name.
+    pub fn from_name(name: &str) -> Option<Isa> {
+        Isa::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// The highest level of this machine; `None` where it has none of them.
+    pub fn detect() -> Option<Isa> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            let v2 = has!("sse4.2") && has!("popcnt") && has!("ssse3");
+            let v3 = v2 && has!("avx2") && has!("fma") && has!("bmi1") && has!("bmi2") && has!("f16c") && has!("lzcnt");
+            let v4 =
+                v3 && has!("avx512f") && has!("avx512bw") && has!("avx512cd") && has!("avx512dq") && has!("avx512vl");
+            Some(if v4 {
+                Isa::X86V4
+            } else if v3 {
+                Isa::X86V3
+            } else {
+                Isa::X86V2
+            })
+            .filter(|_| v2)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// Lanes of f32 in the widest vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::X86V2 => 4,
+            Isa::X86V3 => 8,
+            Isa::X86V4 => 16,
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A target: what a lowering may use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Instruction set.
+    pub isa: Isa,
+    /// Lanes of f32 that a vector of the backend has (Cranelift: 4 whatever the instruction set). Also the block of
+    /// the blocked layout.
+    pub lanes: usize,
+    /// Vector registers.
+    pub registers: usize,
+    /// First-level data cache in bytes.
+    pub l1: usize,
+    /// Second-level cache in bytes, per core.
+    pub l2: usize,
+    /// Last-level cache in bytes.
+    pub l3: usize,
+    /// Threads that the network will run on.
+    pub threads: usize,
+}
+
+impl Target {
+    /// A target with 512-bit, 256-bit or 128-bit vectors as the instruction set has them, and common cache sizes.
+    pub fn of(isa: Isa) -> Target {
+        let registers = if isa == Isa::X86V4 { 32 } else { 16 };
+        Target { isa, lanes: isa.lanes(), registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1 }
+    }
+
+    /// The same machine through a backend whose vectors have 128 bits.
+    pub fn narrow(self) -> Target {
+        Target { lanes: 4, registers: 16, ..self }
+    }
+}
