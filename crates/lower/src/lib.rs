@@ -5,6 +5,9 @@
 
 mod algorithm;
 mod algorithms;
+pub mod expression;
+pub mod operand;
+pub mod tail;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
