@@ -5,9 +5,11 @@
 
 mod algorithm;
 mod algorithms;
+pub mod conv;
 pub mod expression;
 pub mod operand;
 pub mod tail;
+pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
