@@ -21,7 +21,7 @@ mod verify;
 use cnnc_tensor::{DType, Scalar};
 
 pub use builder::KernelBuilder;
-pub use interpret::{InterpretError, interpret};
+pub use interpret::{InterpretError, interpret, interpret_all};
 pub use text::{ParseError, parse_kernel, parse_kernels};
 pub use verify::{VerifyError, verify};
 
