@@ -6,6 +6,7 @@
 mod algorithm;
 mod algorithms;
 pub mod conv;
+pub mod cost;
 pub mod expression;
 pub mod operand;
 pub mod tail;

@@ -99,7 +99,8 @@ impl Tail {
         for (operand, fixed) in self.operands.iter().zip(fixed) {
             inputs.push(fixed.unwrap_or_else(|| operand.load(b, at)));
         }
-        let value = emit_expr(b, &self.expr, &inputs, at.coords, crate::operand::lane_axis(&self.result));
+        let lane_axis = crate::operand::lane_axis(&self.result);
+        let value = emit_expr(b, &self.expr, &inputs, at.coords, lane_axis, at.lanes);
         if self.result.dims.len() < 2 { value } else { zero_tail_lanes(b, value, &self.result, at.coords[1]) }
     }
 }
