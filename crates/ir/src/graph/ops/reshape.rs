@@ -1,0 +1,13 @@
+//! `reshape`: the same elements under other dims.
+
+use super::check::{Inferred, all_plain, ensure, exactly};
+use crate::graph::TensorType;
+use cnnc_tensor::element_count;
+
+/// The number of elements stays.
+pub(in crate::graph) fn infer(dims: &[usize], inputs: &[&TensorType]) -> Inferred {
+    let [x] = exactly(inputs)?;
+    all_plain(inputs)?;
+    ensure(element_count(dims) == Some(x.count()), || format!("{x} has another number of elements than {dims:?}"))?;
+    Ok(vec![TensorType { dims: dims.to_vec(), ..x.clone() }])
+}
