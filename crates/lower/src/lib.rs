@@ -9,6 +9,7 @@ mod box_copy;
 mod broadcast;
 mod concat;
 mod convert;
+pub mod conv;
 pub mod cost;
 pub mod expression;
 pub mod operand;
@@ -20,6 +21,7 @@ mod slice;
 mod strided_copy;
 pub mod tail;
 mod transpose;
+pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
