@@ -7,4 +7,11 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::direct::DIRECT,
     &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
     &crate::conv::pointwise::POINTWISE,
+    &crate::broadcast::BROADCAST,
+    &crate::concat::CONCAT,
+    &crate::convert::CONVERT,
+    &crate::pad::PAD,
+    &crate::reshape::RESHAPE,
+    &crate::slice::SLICE,
+    &crate::transpose::TRANSPOSE,
 ];
