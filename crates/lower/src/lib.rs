@@ -7,6 +7,7 @@ mod algorithm;
 mod algorithms;
 pub mod cost;
 pub mod expression;
+pub mod math;
 pub mod operand;
 pub mod tail;
 
