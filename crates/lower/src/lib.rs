@@ -12,6 +12,7 @@ mod convert;
 pub mod conv;
 pub mod cost;
 pub mod expression;
+pub mod math;
 pub mod operand;
 mod pad;
 mod register_transpose;
