@@ -11,14 +11,20 @@ mod concat;
 mod convert;
 pub mod cost;
 pub mod expression;
+mod gather;
+mod gather_elements;
+mod gather_nd;
 pub mod operand;
 mod pad;
 mod register_transpose;
 mod reshape;
 mod row_copy;
+mod scatter_elements;
+mod scatter_nd;
 mod slice;
 mod strided_copy;
 pub mod tail;
+mod top_k;
 mod transpose;
 
 pub use algorithm::{
