@@ -9,6 +9,7 @@ mod box_copy;
 mod broadcast;
 mod concat;
 mod convert;
+pub mod conv;
 pub mod cost;
 pub mod expression;
 mod gather;
@@ -26,6 +27,7 @@ mod strided_copy;
 pub mod tail;
 mod top_k;
 mod transpose;
+pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
