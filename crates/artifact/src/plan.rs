@@ -1,7 +1,8 @@
 //! The plan: what the runtime executes. No IR and no operator appears here, only kernel calls over memory.
 
-use cnnc_tensor::DType;
+use cnnc_tensor::{DType, element_count};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A network's input or output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,20 @@ impl Io {
     /// The element type.
     pub fn dtype(&self) -> Option<DType> {
         DType::from_name(&self.dtype)
+    }
+
+    /// Bytes of the buffer; `None` where the element type is unknown or the size overflows.
+    pub fn bytes(&self) -> Option<u64> {
+        let count = element_count(&self.dims)?.checked_mul(self.dtype()?.size())?;
+        (count <= isize::MAX as usize / 2).then_some(count as u64)
+    }
+}
+
+/// `data: f32[1,3,224,224]`.
+impl fmt::Display for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims: Vec<String> = self.dims.iter().map(usize::to_string).collect();
+        write!(f, "{}: {}[{}]", self.name, self.dtype, dims.join(","))
     }
 }
 
@@ -74,6 +89,13 @@ pub struct Layer {
 /// A plan.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Plan {
+    /// The network's inputs, in the model's order. They belong to the plan, since plans of one artifact may be for
+    /// different batch or image sizes and put an output's extent at different places.
+    #[serde(default)]
+    pub inputs: Vec<Io>,
+    /// The network's outputs, in the model's order.
+    #[serde(default)]
+    pub outputs: Vec<Io>,
     /// Layers.
     pub layers: Vec<Layer>,
     /// Steps.

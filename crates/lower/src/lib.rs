@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod algorithms;
+pub mod cost;
 pub mod expression;
 pub mod operand;
 pub mod tail;

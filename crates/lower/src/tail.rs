@@ -41,7 +41,8 @@ impl Tail {
     pub fn apply(&self, b: &mut KernelBuilder, element: Val, at: &Position) -> Val {
         let mut inputs = vec![element];
         inputs.extend(self.operands.iter().map(|o| o.load(b, at)));
-        let value = emit_expr(b, &self.expr, &inputs, at.coords, crate::operand::lane_axis(&self.result));
+        let lane_axis = crate::operand::lane_axis(&self.result);
+        let value = emit_expr(b, &self.expr, &inputs, at.coords, lane_axis, at.lanes);
         if self.result.dims.len() < 2 { value } else { zero_tail_lanes(b, value, &self.result, at.coords[1]) }
     }
 }
