@@ -1,5 +1,5 @@
-//! A run allocates nothing after the first one of a session, timed or not.
-#![cfg(target_arch = "x86_64")]
+//! A run allocates nothing after the first one of a session, timed or not. Without the test harness, whose own thread
+//! allocates when it likes.
 #![allow(clippy::unwrap_used)]
 
 mod machine_code;
@@ -31,8 +31,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-#[test]
-fn a_run_allocates_nothing() {
+fn main() {
     let model = Arc::new(Model::from_variant("net", reversing(9)).unwrap());
     let (input, mut output) = (vec![0u8; 4 * COUNT], vec![0u8; 4 * COUNT]);
     for threads in [1, 2, 4] {
@@ -47,4 +46,5 @@ fn a_run_allocates_nothing() {
         }
         assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "{threads} threads");
     }
+    println!("no allocation in 100 runs each on 1, 2 and 4 threads");
 }
