@@ -15,13 +15,14 @@
 
 mod builder;
 mod interpret;
+pub mod random;
 mod text;
 mod verify;
 
 use cnnc_tensor::{DType, Scalar};
 
 pub use builder::KernelBuilder;
-pub use interpret::{InterpretError, interpret};
+pub use interpret::{InterpretError, interpret, interpret_all};
 pub use text::{ParseError, parse_kernel, parse_kernels};
 pub use verify::{VerifyError, verify};
 
@@ -93,7 +94,7 @@ pub struct Buffer {
 /// A kernel. Its machine form is `extern "C" fn(buffers: *const *mut u8, begin: i64, end: i64, scratch: *mut u8)`:
 /// pointers to the buffers that are not [`Role::Scratch`] in order, the part of the parallel loop, and this thread's
 /// scratch area of [`scratch_bytes`](Kernel::scratch_bytes), aligned to 64.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     /// Name: a symbol of letters, digits and `_`.
     pub name: String,
@@ -142,7 +143,7 @@ pub enum Axis {
 }
 
 /// A statement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stmt {
     /// Defines a value.
     Let(Val, Inst),
@@ -187,7 +188,7 @@ pub enum Stmt {
 }
 
 /// An instruction: what a [`Stmt::Let`] computes. Its result type stands in [`Kernel::values`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Inst {
     /// A constant in every lane.
     Const(Scalar),

@@ -3,4 +3,12 @@
 use crate::Algorithm;
 
 /// Every algorithm. Order matters only among equal costs: the first wins.
-pub const ALGORITHMS: &[&Algorithm] = &[];
+pub const ALGORITHMS: &[&Algorithm] = &[
+    &crate::broadcast::BROADCAST,
+    &crate::concat::CONCAT,
+    &crate::convert::CONVERT,
+    &crate::pad::PAD,
+    &crate::reshape::RESHAPE,
+    &crate::slice::SLICE,
+    &crate::transpose::TRANSPOSE,
+];

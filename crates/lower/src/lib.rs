@@ -5,9 +5,23 @@
 
 mod algorithm;
 mod algorithms;
+mod box_copy;
+mod broadcast;
+mod concat;
+mod convert;
+pub mod conv;
+pub mod cost;
 pub mod expression;
 pub mod operand;
+mod pad;
+mod register_transpose;
+mod reshape;
+mod row_copy;
+mod slice;
+mod strided_copy;
 pub mod tail;
+mod transpose;
+pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,

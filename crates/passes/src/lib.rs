@@ -1,6 +1,23 @@
 //! Graph passes: graph in, graph out, no target in sight.
 //!
-//! A pass cannot fail: it rewrites or leaves alone. The pipeline is the list [`PIPELINE`].
+//! A pass cannot fail: it rewrites or leaves alone. The pipeline is the list [`PIPELINE`]; a new pass is a file and a
+//! line there.
+
+mod affine;
+mod canonicalize_maps;
+mod eliminate_common_subexpressions;
+mod eliminate_identities;
+mod expression;
+mod fold_constants;
+mod fold_input_scale;
+mod fold_scale;
+mod fuse_layer_norm;
+mod fuse_maps;
+mod fuse_pad;
+mod fuse_tails;
+mod keep_reduced_dims;
+mod merge_transposes;
+mod nest_concats;
 
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Graph;
@@ -18,17 +35,41 @@ pub struct Pass {
     pub run: fn(&Graph) -> Option<Graph>,
 }
 
-/// The passes, in the order they run.
-pub const PIPELINE: &[Pass] = &[];
+/// The passes, in the order they run. A pass may stand more than once.
+pub const PIPELINE: &[&Pass] = &[
+    &fold_constants::PASS,
+    &eliminate_identities::PASS,
+    &canonicalize_maps::PASS,
+    &merge_transposes::PASS,
+    &keep_reduced_dims::PASS,
+    &eliminate_common_subexpressions::PASS,
+    &fuse_pad::PASS,
+    &fuse_maps::PASS,
+    &fuse_layer_norm::PASS,
+    &fold_input_scale::PASS,
+    &fuse_tails::PASS,
+    &fold_scale::PASS,
+    &fold_constants::PASS,
+    &canonicalize_maps::PASS,
+    &eliminate_identities::PASS,
+    &eliminate_common_subexpressions::PASS,
+    &nest_concats::PASS,
+];
 
 /// Runs the pipeline; `observe` sees each pass's name and, where the pass changed something, the graph after it.
 /// `Approximate` passes are left out.
 pub fn optimize(graph: Graph, observe: &mut dyn FnMut(&str, Option<&Graph>)) -> Graph {
-    let mut graph = graph;
+    let mut graph = graph.without_dead();
     for pass in PIPELINE.iter().filter(|p| p.accuracy != Accuracy::Approximate) {
         let changed = (pass.run)(&graph);
+        tracing::debug!(pass = pass.name, changed = changed.is_some(), "pass");
         observe(pass.name, changed.as_ref());
         graph = changed.unwrap_or(graph);
     }
     graph
+}
+
+/// The pass of that name.
+pub fn find(name: &str) -> Option<&'static Pass> {
+    PIPELINE.iter().copied().find(|p| p.name == name)
 }

@@ -6,6 +6,39 @@
 //! broadcast (numpy rule) to the output dims; the identity tail is `$0`. A bias is a tail operand of dims
 //! `[C, 1, 1]` (conv) or `[N]` (matmul).
 
+pub(super) mod arg_reduce;
+pub(super) mod broadcast;
+pub(super) mod check;
+pub(super) mod concat;
+pub(super) mod conv;
+pub(super) mod conv_transpose;
+pub(super) mod convert;
+pub(super) mod cum_sum;
+pub(super) mod gather;
+pub(super) mod gather_elements;
+pub(super) mod gather_nd;
+pub(super) mod grid_sample;
+pub(super) mod lrn;
+pub(super) mod map;
+pub(super) mod matmul;
+pub(super) mod non_max_suppression;
+pub(super) mod normalize;
+pub(super) mod number;
+pub(super) mod pad;
+pub(super) mod pool;
+pub(super) mod reduce;
+pub(super) mod reshape;
+pub(super) mod resize;
+pub(super) mod scatter_elements;
+pub(super) mod scatter_nd;
+pub(super) mod slice;
+pub(super) mod softmax;
+mod strided;
+mod tail;
+pub(super) mod top_k;
+pub(super) mod transpose;
+mod window;
+
 use crate::expr::Expr;
 use cnnc_tensor::{DType, Layout};
 

@@ -1,0 +1,45 @@
+//! Analytic costs: a roofline of arithmetic and traffic. The numbers are those of a common server core; only their
+//! ratios matter, since they rank candidates.
+
+use crate::{Region, Work};
+use cnnc_tensor::Target;
+
+/// Cycles per second that the other figures are stated at.
+const CLOCK: f64 = 3.7e9;
+
+/// What a kernel call costs beyond its work: the barrier and the entry.
+const CALL_SECONDS: f64 = 0.5e-6;
+
+/// Floating-point operations per second of one thread at best (a multiply-add is two).
+pub fn peak_flops(target: &Target) -> f64 {
+    2.0 * target.lanes as f64 * CLOCK
+}
+
+/// Bytes per second that one thread reads and writes, where `bytes` are touched in all.
+pub fn bandwidth(target: &Target, bytes: f64) -> f64 {
+    if bytes <= target.l2 as f64 {
+        100e9
+    } else if bytes <= target.l3 as f64 {
+        50e9
+    } else {
+        20e9
+    }
+}
+
+/// Bytes of the operands and results of a region.
+pub fn region_bytes(region: &Region) -> f64 {
+    region.inputs.iter().chain(&region.outputs).map(|ty| ty.bytes() as f64).sum()
+}
+
+/// Estimated time of `flops` operations at a fraction `efficiency` of the peak over `bytes` of traffic, in `calls`
+/// kernel calls.
+pub fn roofline(target: &Target, flops: f64, efficiency: f64, bytes: f64, calls: usize) -> f64 {
+    let arithmetic = flops / (peak_flops(target) * efficiency);
+    let traffic = bytes / bandwidth(target, bytes);
+    arithmetic.max(traffic) + calls as f64 * CALL_SECONDS
+}
+
+/// The work of a region that touches each operand and result once, in one call at an efficiency.
+pub fn streaming(region: &Region, target: &Target, flops: f64, efficiency: f64) -> Work {
+    Work { flops, seconds: roofline(target, flops, efficiency, region_bytes(region), 1) }
+}
