@@ -7,6 +7,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
     &crate::convert::CONVERT,
+    &crate::map::MAP,
     &crate::pad::PAD,
     &crate::reshape::RESHAPE,
     &crate::slice::SLICE,

@@ -8,21 +8,23 @@ mod algorithms;
 mod box_copy;
 mod broadcast;
 mod concat;
-mod convert;
 pub mod conv;
+mod convert;
 pub mod cost;
 pub mod expression;
+mod map;
 pub mod math;
 pub mod operand;
 mod pad;
 mod register_transpose;
 mod reshape;
 mod row_copy;
+mod rows;
 mod slice;
 mod strided_copy;
 pub mod tail;
-mod transpose;
 pub mod tiled;
+mod transpose;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
