@@ -13,6 +13,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::gather::GATHER,
     &crate::gather_elements::GATHER_ELEMENTS,
     &crate::gather_nd::GATHER_ND,
+    &crate::map::MAP,
     &crate::pad::PAD,
     &crate::reshape::RESHAPE,
     &crate::scatter_elements::SCATTER_ELEMENTS,

@@ -8,10 +8,11 @@ mod algorithms;
 mod box_copy;
 mod broadcast;
 mod concat;
-mod convert;
 pub mod conv;
+mod convert;
 pub mod cost;
 pub mod expression;
+mod map;
 pub mod math;
 mod gather;
 mod gather_elements;
@@ -28,7 +29,12 @@ mod strided_copy;
 pub mod tail;
 mod top_k;
 mod transpose;
+mod rows;
+mod slice;
+mod strided_copy;
+pub mod tail;
 pub mod tiled;
+mod transpose;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
