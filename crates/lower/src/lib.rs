@@ -8,8 +8,8 @@ mod algorithms;
 mod box_copy;
 mod broadcast;
 mod concat;
-mod convert;
 pub mod conv;
+mod convert;
 pub mod cost;
 pub mod expression;
 mod gather;
@@ -25,9 +25,9 @@ mod scatter_nd;
 mod slice;
 mod strided_copy;
 pub mod tail;
+pub mod tiled;
 mod top_k;
 mod transpose;
-pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
