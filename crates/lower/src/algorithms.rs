@@ -4,6 +4,9 @@ use crate::Algorithm;
 
 /// Every algorithm. Order matters only among equal costs: the first wins.
 pub const ALGORITHMS: &[&Algorithm] = &[
+    &crate::conv::direct::DIRECT,
+    &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
+    &crate::conv::pointwise::POINTWISE,
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
     &crate::convert::CONVERT,

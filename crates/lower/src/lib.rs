@@ -12,6 +12,7 @@ pub mod conv;
 mod convert;
 pub mod cost;
 pub mod expression;
+pub mod math;
 mod gather;
 mod gather_elements;
 mod gather_nd;
