@@ -1,6 +1,8 @@
 //! Convert, transpose, concat, slice, pad, broadcast and reshape against the reference: random shapes with dims of 0 and
 //! 1, every element size, every pair of layouts.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use cnnc_ir::graph::Op;
