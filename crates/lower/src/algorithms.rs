@@ -4,12 +4,15 @@ use crate::Algorithm;
 
 /// Every algorithm. Order matters only among equal costs: the first wins.
 pub const ALGORITHMS: &[&Algorithm] = &[
-    &crate::conv::direct::DIRECT,
-    &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
-    &crate::conv::pointwise::POINTWISE,
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
+    &crate::conv::direct::DIRECT,
+    &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
+    &crate::conv::loops::CONV_LOOPS,
+    &crate::conv::pointwise::POINTWISE,
     &crate::convert::CONVERT,
+    &crate::matmul::gemm::GEMM,
+    &crate::matmul::loops::MATMUL_LOOPS,
     &crate::gather::GATHER,
     &crate::gather_elements::GATHER_ELEMENTS,
     &crate::gather_nd::GATHER_ND,

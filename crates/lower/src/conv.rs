@@ -3,6 +3,7 @@
 mod dense;
 pub mod direct;
 pub mod direct_plain_input;
+pub mod loops;
 pub mod pointwise;
 mod shape;
 mod sum;

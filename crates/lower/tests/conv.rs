@@ -159,7 +159,7 @@ const TAILS: [Tail; 4] = [Tail::Identity, Tail::Bias, Tail::Residual, Tail::Shif
 #[test]
 fn random_problems_in_every_layout() {
     let mut random = Random::new(7);
-    for round in 0..24 {
+    for round in 0..40 {
         for target in targets() {
             let blocked = Layout::Blocked(target.lanes);
             let problem = Problem::random(&mut random, target.lanes);
@@ -189,5 +189,22 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
+    }
+}
+
+#[test]
+fn plain_loops_take_every_element_type() {
+    let mut random = Random::new(9);
+    for dtype in [DType::F64, DType::F16, DType::I32, DType::I64, DType::U8, DType::F32] {
+        for _ in 0..3 {
+            let problem = Problem::random(&mut random, 4);
+            let mut weights = vec![problem.outputs, problem.channels / problem.groups];
+            weights.extend(&problem.window.kernel);
+            let x = random.tensor(dtype, &problem.dims(problem.channels, &problem.input));
+            let w = random.tensor(dtype, &weights);
+            let op =
+                Op::Conv { window: problem.window.clone(), groups: problem.groups, tail: Tail::Identity.expr() };
+            Case::new(op, vec![x, w]).tolerance(2e-3).check_all();
+        }
     }
 }
