@@ -5,10 +5,30 @@
 
 mod algorithm;
 mod algorithms;
+mod box_copy;
+mod broadcast;
+mod concat;
+mod convert;
+pub mod conv;
 pub mod cost;
 pub mod expression;
+pub mod math;
+mod gather;
+mod gather_elements;
+mod gather_nd;
 pub mod operand;
+mod pad;
+mod register_transpose;
+mod reshape;
+mod row_copy;
+mod scatter_elements;
+mod scatter_nd;
+mod slice;
+mod strided_copy;
 pub mod tail;
+mod top_k;
+mod transpose;
+pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
