@@ -1,6 +1,8 @@
 //! Imports every model of the folders that `CNNC_MODELS` names (separated by `:`); without it the test is skipped and
 //! says so. Dynamic dims get the shape that the error proposes.
 
+#![allow(clippy::unwrap_used)] // in the helpers of the tests
+
 use cnnc_onnx::{ImportError, ImportOptions, import_file};
 use std::path::{Path, PathBuf};
 
