@@ -4,11 +4,20 @@ use crate::Algorithm;
 
 /// Every algorithm. Order matters only among equal costs: the first wins.
 pub const ALGORITHMS: &[&Algorithm] = &[
+    &crate::conv::direct::DIRECT,
+    &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
+    &crate::conv::pointwise::POINTWISE,
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
     &crate::convert::CONVERT,
+    &crate::gather::GATHER,
+    &crate::gather_elements::GATHER_ELEMENTS,
+    &crate::gather_nd::GATHER_ND,
     &crate::pad::PAD,
     &crate::reshape::RESHAPE,
+    &crate::scatter_elements::SCATTER_ELEMENTS,
+    &crate::scatter_nd::SCATTER_ND,
     &crate::slice::SLICE,
+    &crate::top_k::TOP_K,
     &crate::transpose::TRANSPOSE,
 ];

@@ -9,7 +9,7 @@
 
 use crate::cost::{region_bytes, roofline};
 use crate::register_transpose::{deinterleave, interleave, transpose_tile};
-use crate::row_copy::{bits_type, copy_row, fill_row, native_lanes, power_of_two_below};
+use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, fill_row, native_lanes, power_of_two_below};
 use crate::{LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::graph::{Candidate, TensorType};
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
@@ -71,8 +71,6 @@ enum Core {
 const LARGEST_TILE: usize = 16;
 /// A longer row is cut in such pieces, so that several threads share it.
 const LONGEST_ROW: usize = 4096;
-/// Bytes that one iteration of the parallel loop should move.
-const CHUNK_BYTES: usize = 16 << 10;
 
 /// What the loop around one core costs.
 const CORE_SECONDS: f64 = 0.5e-9;

@@ -12,12 +12,16 @@
 
 mod axis;
 mod cost;
+mod lowering;
 mod microkernel;
 mod nest;
+mod tilings;
 
 pub use axis::{Segment, WindowAxis};
-pub use cost::{Estimate, seconds};
-pub use nest::emit;
+pub use cost::{multiply_adds_per_cycle, seconds};
+pub use lowering::{check, illegal, lower};
+pub use nest::{Emitted, emit};
+pub use tilings::tilings;
 
 use cnnc_ir::graph::Candidate;
 

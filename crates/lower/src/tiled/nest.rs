@@ -8,15 +8,20 @@ use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
 use cnnc_tensor::DType;
 
-/// The kernel of a sum under a tiling, and what its buffers are bound to: input and weights as given, tail operands,
-/// result. The sum must not be empty. The tail operands that may share memory with the result come last.
-pub fn emit(
-    name: &str,
-    region: &Region,
-    sum: &TiledSum,
-    tiling: &Tiling,
-    input: (Operand, usize),
-) -> (Kernel, Vec<Operand>, Vec<(usize, usize)>) {
+/// A kernel and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What its buffers are bound to.
+    pub operands: Vec<Operand>,
+    /// Operands of the region that may share memory with result 0.
+    pub in_place: Vec<usize>,
+}
+
+/// The kernel of a sum under a tiling. `input` is what the input buffer is bound to, and its elements; the weights are
+/// operand 1 of the region. The sum must not be empty.
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: (Operand, usize)) -> Emitted {
     let mut b = KernelBuilder::new(name);
     let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
     let x = b.buffer("x", DType::F32, input.1, Role::Read);
@@ -24,7 +29,7 @@ pub fn emit(
     let tail = Tail::declare(&mut b, region);
     let result = &region.outputs[0];
     let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
-    let in_place: Vec<(usize, usize)> = tail.in_place(&mut b, out).into_iter().map(|k| (k, 0)).collect();
+    let in_place = tail.in_place(&mut b, out);
 
     let mut operands = vec![input.0, Operand::Input(1)];
     operands.extend(tail.operands());
@@ -61,7 +66,7 @@ pub fn emit(
         let (bundle, item) = if tiling.weights_outer { (before, last) } else { (last, before) };
         nest.work_item(b, Item { batch: coords, bundle, item }, bundles);
     });
-    (b.finish(), operands, in_place)
+    Emitted { kernel: b.finish(), operands, in_place }
 }
 
 struct Buffers {
