@@ -202,8 +202,7 @@ fn plain_loops_take_every_element_type() {
             weights.extend(&problem.window.kernel);
             let x = random.tensor(dtype, &problem.dims(problem.channels, &problem.input));
             let w = random.tensor(dtype, &weights);
-            let op =
-                Op::Conv { window: problem.window.clone(), groups: problem.groups, tail: Tail::Identity.expr() };
+            let op = Op::Conv { window: problem.window.clone(), groups: problem.groups, tail: Tail::Identity.expr() };
             Case::new(op, vec![x, w]).tolerance(2e-3).check_all();
         }
     }
