@@ -12,6 +12,8 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::grouped::GROUPED,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,
+    &crate::conv_transpose::loops::TRANSPOSED_LOOPS,
+    &crate::conv_transpose::phases::TRANSPOSED_PHASES,
     &crate::convert::CONVERT,
     &crate::gather::GATHER,
     &crate::gather_elements::GATHER_ELEMENTS,

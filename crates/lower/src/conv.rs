@@ -11,5 +11,5 @@ pub mod pointwise;
 mod shape;
 mod sum;
 
-pub use shape::ConvShape;
+pub use shape::{ConvShape, is_blocked_f32};
 pub use sum::{dense_sum, pack_weights};

@@ -9,6 +9,7 @@ mod box_copy;
 mod broadcast;
 mod concat;
 pub mod conv;
+pub mod conv_transpose;
 mod convert;
 pub mod cost;
 pub mod expression;
