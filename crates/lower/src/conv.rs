@@ -5,6 +5,7 @@ pub mod depthwise;
 pub mod direct;
 pub mod direct_plain_input;
 pub mod grouped;
+pub mod grouped_dense;
 mod lanewise;
 pub mod loops;
 pub mod pointwise;

@@ -127,6 +127,7 @@ fn phase_sum(region: &Region, shape: &ConvShape, target: &Target, nv: usize, pha
         w_first,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,
+        mixed_groups: None,
         w_masked: false,
         place: ResultPlace::Blocked { spatial: shape.output.clone(), flattened: false },
     }
