@@ -3,7 +3,12 @@
 //! A backend turns kernels into one blob of position-independent code with no open symbol and no writable data
 //! ([`Code`]): what the artifact holds and the runtime maps. LLVM is there with feature `llvm`, Cranelift always.
 
-use cnnc_ir::kernel::Kernel;
+#[cfg(feature = "llvm")]
+mod llvm;
+#[cfg(feature = "llvm")]
+mod object_code;
+
+use cnnc_ir::kernel::{Kernel, verify};
 use cnnc_tensor::Target;
 
 /// A code generator.
@@ -40,8 +45,53 @@ pub enum CodegenError {
     },
 }
 
+impl Backend {
+    /// Whether the backend was built in.
+    pub fn available(self) -> bool {
+        match self {
+            Backend::Llvm => cfg!(feature = "llvm"),
+            Backend::Cranelift => true,
+        }
+    }
+
+    /// Name and version, as artifacts and tuned choices state it: `llvm 19.1.7`.
+    pub fn version(self) -> String {
+        match self {
+            #[cfg(feature = "llvm")]
+            Backend::Llvm => llvm::version(),
+            #[cfg(not(feature = "llvm"))]
+            Backend::Llvm => "llvm (not built in)".into(),
+            Backend::Cranelift => format!("cranelift {}", cranelift_codegen::VERSION),
+        }
+    }
+}
+
 /// Makes code for kernels. The kernels must verify; `target.lanes` is the backend's (see [`Target::narrow`]).
 pub fn emit(kernels: &[Kernel], target: &Target, backend: Backend) -> Result<Code, CodegenError> {
-    let _ = (kernels, target);
-    Err(CodegenError::Unavailable(format!("{backend:?}: not there yet")))
+    for kernel in kernels {
+        verify(kernel).map_err(|e| CodegenError::Kernel { kernel: e.kernel, what: e.what })?;
+    }
+    match backend {
+        #[cfg(feature = "llvm")]
+        Backend::Llvm => llvm::emit(kernels, target),
+        #[cfg(not(feature = "llvm"))]
+        Backend::Llvm => Err(without_llvm()),
+        Backend::Cranelift => {
+            let _ = target;
+            Err(CodegenError::Unavailable("cranelift: not there yet".into()))
+        }
+    }
+}
+
+/// What the backend compiles a kernel from, to be read: LLVM's text before optimization.
+#[cfg(feature = "llvm")]
+pub fn llvm_text(kernel: &Kernel, target: &Target) -> Result<String, CodegenError> {
+    llvm::text(kernel, target.isa)
+}
+
+#[cfg(not(feature = "llvm"))]
+fn without_llvm() -> CodegenError {
+    let what =
+        "built without LLVM: build with --features llvm (Debian: apt-get install llvm-19-dev), or choose cranelift";
+    CodegenError::Unavailable(what.into())
 }

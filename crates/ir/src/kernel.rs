@@ -15,6 +15,7 @@
 
 mod builder;
 mod interpret;
+pub mod random;
 mod text;
 mod verify;
 

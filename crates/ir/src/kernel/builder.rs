@@ -22,9 +22,10 @@ impl KernelBuilder {
         KernelBuilder { kernel, blocks: vec![vec![]], consts: vec![] }
     }
 
-    /// Declares a buffer.
+    /// Declares a buffer. Its name is made a symbol, and different from the others' by a number behind it.
     pub fn buffer(&mut self, name: &str, dtype: DType, elems: usize, role: Role) -> Buf {
-        self.kernel.buffers.push(Buffer { name: name.into(), dtype, elems, role, may_alias: false });
+        let name = self.free_name(name);
+        self.kernel.buffers.push(Buffer { name, dtype, elems, role, may_alias: false });
         Buf(self.kernel.buffers.len() as u32 - 1)
     }
 
@@ -47,6 +48,11 @@ impl KernelBuilder {
     /// Type of a buffer's elements.
     pub fn dtype(&self, buffer: Buf) -> DType {
         self.kernel.buffers[buffer.0 as usize].dtype
+    }
+
+    /// Number of a buffer's elements.
+    pub fn elems(&self, buffer: Buf) -> usize {
+        self.kernel.buffers[buffer.0 as usize].elems
     }
 
     /// The value of a constant i64 scalar.
@@ -300,6 +306,19 @@ impl KernelBuilder {
     pub fn finish(mut self) -> Kernel {
         self.kernel.body = self.blocks.pop().unwrap_or_default();
         self.kernel
+    }
+
+    fn free_name(&self, name: &str) -> String {
+        let mut symbol: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        if !symbol.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            symbol.insert(0, '_');
+        }
+        let taken = |name: &str| self.kernel.buffers.iter().any(|buffer| buffer.name == name);
+        if !taken(&symbol) {
+            return symbol;
+        }
+        let numbered = (2..).map(|number| format!("{symbol}_{number}")).find(|name| !taken(name));
+        numbered.unwrap_or(symbol)
     }
 
     fn define(&mut self, ty: Ty) -> Val {

@@ -102,7 +102,7 @@ mod tests {
     fn matrix_product() {
         let a: Vec<f32> = (0..30).map(|i| (i % 7) as f32 - 3.0).collect();
         let w: Vec<f32> = (0..40).map(|i| (i % 5) as f32 - 2.0).collect();
-        let mut want = vec![f32::NAN; 48];
+        let mut want = [f32::NAN; 48];
         for (i, out) in want.iter_mut().enumerate().skip(8) {
             *out = (0..5).map(|k| a[i / 8 * 5 + k] * w[k * 8 + i % 8]).sum();
         }
