@@ -4,12 +4,15 @@
 //! nodes stand in post-order from the result, equal nodes are one node, nothing is unused. So equality of lists is
 //! equality of expressions, and `parse(print(e)) == e`.
 
+mod columns;
 mod eval;
+mod special;
 mod text;
 mod types;
 
 use cnnc_tensor::{DType, Scalar};
 
+pub(crate) use columns::{Column, eval_columns};
 pub use eval::{apply_binary, apply_unary, convert};
 pub use text::parse_expr;
 pub use types::ExprError;

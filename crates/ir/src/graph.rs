@@ -13,7 +13,7 @@ mod verify;
 use cnnc_tensor::{DType, Layout, Tensor};
 use std::collections::BTreeMap;
 
-pub use eval::{EvalError, eval_op, evaluate};
+pub use eval::{EvalError, eval_op, evaluate, evaluate_observed};
 pub use infer::{InferError, infer};
 pub use ops::Op;
 pub use text::{ParseError, parse_graph};

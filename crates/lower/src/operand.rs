@@ -76,6 +76,15 @@ impl BroadcastOperand {
         matches!(self.access, Access::Scalar)
     }
 
+    /// Whether the operand's elements change along a coordinate of the result.
+    pub fn varies_along(&self, axis: usize) -> bool {
+        match &self.access {
+            Access::Same => true,
+            Access::Scalar => false,
+            Access::Strided { strides, .. } => strides.get(axis).is_some_and(|&s| s != 0),
+        }
+    }
+
     /// Loads the operand's elements for a vector of result elements.
     pub fn load(&self, b: &mut KernelBuilder, at: &Position) -> Val {
         match &self.access {

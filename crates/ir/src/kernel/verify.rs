@@ -3,6 +3,8 @@
 //! A variable counts as set after a branch if both sides set it, and after a loop if the loop has constant bounds that
 //! are not empty. A buffer of role [`Role::Write`] may be loaded from only below a store to it in the text.
 
+#[cfg(test)]
+mod tests;
 mod types;
 
 use super::*;
@@ -113,9 +115,9 @@ impl Verifier<'_> {
     /// The type of a value that may be used here.
     fn used(&self, value: Val) -> Result<Ty, String> {
         match self.state.get(value.0 as usize) {
-            None => Err(format!("v{} is no value of the kernel", value.0)),
-            Some(State::Undefined) => Err(format!("v{} is used before its definition", value.0)),
-            Some(State::OutOfScope) => Err(format!("v{} is used outside its scope", value.0)),
+            None => Err(format!("{value} is no value of the kernel")),
+            Some(State::Undefined) => Err(format!("{value} is used before its definition")),
+            Some(State::OutOfScope) => Err(format!("{value} is used outside its scope")),
             Some(State::InScope) => Ok(self.kernel.ty(value)),
         }
     }
@@ -123,7 +125,7 @@ impl Verifier<'_> {
     fn index(&self, value: Val, what: &str) -> Result<(), String> {
         match self.used(value)? {
             Ty::INDEX => Ok(()),
-            ty => Err(format!("v{}: {ty} is used as {what}", value.0)),
+            ty => Err(format!("{value}: {ty} is used as {what}")),
         }
     }
 
@@ -132,14 +134,14 @@ impl Verifier<'_> {
     }
 
     fn var(&self, var: Var) -> Result<Ty, String> {
-        self.kernel.vars.get(var.0 as usize).copied().ok_or_else(|| format!("there is no variable {}", var.0))
+        self.kernel.vars.get(var.0 as usize).copied().ok_or_else(|| format!("there is no variable {var}"))
     }
 
     fn define(&mut self, value: Val) -> Result<Ty, String> {
         let state =
-            self.state.get_mut(value.0 as usize).ok_or_else(|| format!("v{} is defined, and has no type", value.0))?;
+            self.state.get_mut(value.0 as usize).ok_or_else(|| format!("{value} is defined, and has no type"))?;
         if *state != State::Undefined {
-            return Err(format!("v{} is defined twice", value.0));
+            return Err(format!("{value} is defined twice"));
         }
         *state = State::InScope;
         Ok(self.kernel.ty(value))
@@ -163,8 +165,7 @@ impl Verifier<'_> {
             Stmt::Set(var, value) => {
                 let (want, ty) = (self.var(*var)?, self.used(*value)?);
                 if want != ty {
-                    let (want, ty) = (want, ty);
-                    return Err(format!("variable {} of {want} is set to v{} of {ty}", var.0, value.0));
+                    return Err(format!("{var} of {want} is set to {value} of {ty}"));
                 }
                 self.set[var.0 as usize] = true;
                 Ok(())
@@ -176,7 +177,7 @@ impl Verifier<'_> {
                 }
                 let ty = self.used(*value)?;
                 if ty.dtype != *dtype {
-                    return Err(format!("v{} of {} is stored to {name} of {dtype}", value.0, ty));
+                    return Err(format!("{value} of {ty} is stored to {name} of {dtype}"));
                 }
                 self.index(*index, "an index")?;
                 count.map_or(Ok(()), |count| self.index(count, "a count"))?;
@@ -199,7 +200,7 @@ impl Verifier<'_> {
                 let before = self.set.clone();
                 self.block(body, false)?;
                 self.state[index.0 as usize] = State::OutOfScope;
-                if !bounds.is_some_and(|(begin, end)| begin < end) {
+                if bounds.is_none_or(|(begin, end)| begin >= end) {
                     self.set = before;
                 }
                 Ok(())
@@ -223,7 +224,7 @@ impl Verifier<'_> {
     fn define_by(&mut self, value: Val, inst: &Inst) -> Result<(), String> {
         match inst {
             Inst::Get(var) if !self.set.get(var.0 as usize).copied().unwrap_or(true) => {
-                return Err(format!("variable {} is read by v{} and may not be set", var.0, value.0));
+                return Err(format!("{var} is read by {value} and may not be set"));
             }
             Inst::Load { buffer, .. } => {
                 let Buffer { name, role, .. } = self.buffer(*buffer)?;
@@ -234,9 +235,9 @@ impl Verifier<'_> {
             _ => {}
         }
         let Some(&ty) = self.kernel.values.get(value.0 as usize) else {
-            return Err(format!("v{} is defined, and has no type", value.0));
+            return Err(format!("{value} is defined, and has no type"));
         };
-        self.typed(ty, inst).map_err(|what| format!("v{} of {}: {what}", value.0, ty))?;
+        self.typed(ty, inst).map_err(|what| format!("{value} of {ty}: {what}"))?;
         self.define(value)?;
         if let (Ty::INDEX, Inst::Const(scalar)) = (ty, inst) {
             self.consts[value.0 as usize] = Some(scalar.to_i64());

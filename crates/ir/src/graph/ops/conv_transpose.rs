@@ -1,10 +1,12 @@
 //! `conv_transpose`: transposed convolution.
 
 use super::check::{Inferred, at_least, ensure, number, one_each};
+use super::number::{Evaluated, Number};
+use super::window::Spatial;
 use super::{Window, tail};
 use crate::expr::Expr;
 use crate::graph::TensorType;
-use cnnc_tensor::Layout;
+use cnnc_tensor::{Layout, Tensor};
 
 /// Result layout: that of `x`.
 pub(in crate::graph) fn infer(
@@ -49,4 +51,51 @@ fn size(window: &Window, output_pad: usize, axis: usize, x: &TensorType) -> Resu
         }
         _ => Err(format!("spatial axis {axis} of the result overflows, operand {x}")),
     }
+}
+
+/// Sums in f64, or in wrapping integers. A transposed convolution is the convolution from the result to the operand
+/// with the flow of data turned round, so the window slides over the result.
+pub(in crate::graph) fn eval(
+    window: &Window,
+    groups: usize,
+    expr: &Expr,
+    inputs: &[&Tensor],
+    ty: &TensorType,
+) -> Evaluated {
+    let accumulator = TensorType { dtype: inputs[0].dtype(), ..ty.clone() };
+    let sums = match accumulator.dtype.is_float() {
+        true => scatter::<f64>(window, groups, inputs[0], inputs[1], &accumulator)?,
+        false => scatter::<i64>(window, groups, inputs[0], inputs[1], &accumulator)?,
+    };
+    tail::apply(expr, sums, &inputs[2..], ty)
+}
+
+fn scatter<T: Number>(
+    window: &Window,
+    groups: usize,
+    x: &Tensor,
+    w: &Tensor,
+    ty: &TensorType,
+) -> Result<Tensor, String> {
+    let spatial = Spatial::new(window, &ty.dims[2..], &x.dims()[2..]);
+    let (in_count, out_count, taps) = (spatial.output_count(), spatial.input_count(), spatial.taps());
+    let (channels, outputs) = (x.dims()[1], ty.dims[1]);
+    let (group_in, group_out) = (channels / groups, outputs / groups);
+    let (xs, ws) = (T::read(x), T::read(w));
+    let mut sums = vec![T::default(); ty.count()];
+    for (plane, sums) in sums.chunks_exact_mut(out_count.max(1)).enumerate() {
+        let (n, o) = (plane / outputs, plane % outputs);
+        for i in 0..group_in {
+            let c = o / group_out * group_in + i;
+            let xs = &xs[(n * channels + c) * in_count..][..in_count];
+            let ws = &ws[(c * group_out + o % group_out) * taps..][..taps];
+            spatial.for_each_row(&mut |tap, from, to, count, step| {
+                let weight = ws[tap];
+                let row = &xs[from..from + count];
+                let sums = sums[to..].iter_mut().step_by(step);
+                sums.zip(row).for_each(|(s, &v)| *s = s.plus(weight.times(v)));
+            });
+        }
+    }
+    T::tensor(ty, &sums)
 }

@@ -1,8 +1,10 @@
 //! `slice`: part of a tensor, with steps.
 
 use super::check::{Inferred, ensure, exactly, one_each};
+use super::number::{Evaluated, zeros};
+use super::strided::{self, Strided, row_major};
 use crate::graph::TensorType;
-use cnnc_tensor::Layout;
+use cnnc_tensor::{Layout, Tensor};
 
 /// A blocked operand keeps its layout where axis 1 is taken in whole blocks.
 pub(in crate::graph) fn infer(starts: &[usize], steps: &[isize], dims: &[usize], inputs: &[&TensorType]) -> Inferred {
@@ -32,4 +34,21 @@ fn is_inside(start: usize, step: isize, count: usize, size: usize) -> bool {
     let reach = isize::try_from(steps).ok().and_then(|n| n.checked_mul(step));
     let last = reach.and_then(|r| start.checked_add_signed(r));
     step != 0 && start < size && last.is_some_and(|l| l < size)
+}
+
+/// Copies bytes.
+pub(in crate::graph) fn eval(starts: &[usize], steps: &[isize], inputs: &[&Tensor], ty: &TensorType) -> Evaluated {
+    let x = inputs[0];
+    let mut out = zeros(ty)?;
+    let own = row_major(x.dims());
+    let offset = starts.iter().zip(&own).map(|(&start, &stride)| start * stride as usize).sum();
+    let from: Vec<isize> = own.iter().zip(steps).map(|(&stride, &step)| stride.wrapping_mul(step)).collect();
+    let to = row_major(&ty.dims);
+    strided::copy(
+        x.dtype().size(),
+        &ty.dims,
+        Strided { bytes: x.bytes(), offset, strides: &from },
+        Strided { bytes: out.bytes_mut(), offset: 0, strides: &to },
+    );
+    Ok(vec![out])
 }

@@ -1,9 +1,10 @@
 //! Tails: inference of the result type behind a tail, and its evaluation.
 
 use super::check::{broadcasts_to, list};
+use super::number::Evaluated;
 use crate::expr::{Expr, ExprNode};
 use crate::graph::TensorType;
-use cnnc_tensor::{DType, Layout};
+use cnnc_tensor::{DType, Layout, Tensor};
 
 /// The type of a result of those dims after its tail. `accumulator` is the type of `$0`.
 pub(super) fn infer(
@@ -34,4 +35,14 @@ pub(super) fn expression_type(expr: &Expr, types: &[DType], rank: usize) -> Resu
         }
     }
     expr.result_type(types).map_err(|e| e.to_string())
+}
+
+/// Applies a tail to a plain result of its accumulator's type; `ty` is the type behind the tail.
+pub(super) fn apply(tail: &Expr, accumulator: Tensor, operands: &[&Tensor], ty: &TensorType) -> Evaluated {
+    if tail.is_identity() {
+        return Ok(vec![accumulator]);
+    }
+    let mut inputs = vec![&accumulator];
+    inputs.extend(operands);
+    super::map::eval(tail, &inputs, ty)
 }

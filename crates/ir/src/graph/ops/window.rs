@@ -45,3 +45,99 @@ impl Window {
             .collect()
     }
 }
+
+/// A window over exactly three spatial axes; missing ones stand in front with one element and one tap.
+#[derive(Clone, Debug)]
+pub(super) struct Spatial {
+    /// Sizes that the window slides over.
+    pub input: [usize; 3],
+    /// Sizes of the positions of the window.
+    pub output: [usize; 3],
+    /// Window extents.
+    pub kernel: [usize; 3],
+    strides: [usize; 3],
+    dilations: [usize; 3],
+    pads_begin: [usize; 3],
+}
+
+impl Spatial {
+    /// The window between spatial sizes.
+    pub(super) fn new(window: &Window, input: &[usize], output: &[usize]) -> Spatial {
+        let three = |list: &[usize], missing: usize| {
+            let mut all = [missing; 3];
+            all[3 - list.len()..].copy_from_slice(list);
+            all
+        };
+        let mut spatial = Spatial {
+            input: three(input, 1),
+            output: three(output, 1),
+            kernel: three(&window.kernel, 1),
+            strides: three(&window.strides, 1),
+            dilations: three(&window.dilations, 1),
+            pads_begin: three(&window.pads_begin, 0),
+        };
+        if spatial.input == spatial.output && spatial.kernel == [1; 3] && spatial.strides == [1; 3] {
+            // One long row instead of many short ones.
+            let count = spatial.input.iter().product();
+            (spatial.input, spatial.output, spatial.pads_begin) = ([1, 1, count], [1, 1, count], [0; 3]);
+        }
+        spatial
+    }
+
+    /// Number of input elements of one channel.
+    pub(super) fn input_count(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// Number of window positions.
+    pub(super) fn output_count(&self) -> usize {
+        self.output.iter().product()
+    }
+
+    /// Number of taps.
+    pub(super) fn taps(&self) -> usize {
+        self.kernel.iter().product()
+    }
+
+    /// The coordinate that a tap sees from a position, before padding is looked at.
+    pub(super) fn coordinate(&self, axis: usize, position: usize, tap: usize) -> isize {
+        (position * self.strides[axis] + tap * self.dilations[axis]) as isize - self.pads_begin[axis] as isize
+    }
+
+    /// The positions along an axis from which a tap sees an input element.
+    fn valid(&self, axis: usize, tap: usize) -> std::ops::Range<usize> {
+        let stride = self.strides[axis];
+        let at = tap * self.dilations[axis];
+        let begin = self.pads_begin[axis].saturating_sub(at).div_ceil(stride);
+        let end = (self.input[axis] + self.pads_begin[axis]).saturating_sub(at).div_ceil(stride);
+        begin.min(self.output[axis])..end.min(self.output[axis])
+    }
+
+    /// Calls `f` for every tap and every row of positions that see input elements through it: with the tap, the index
+    /// of the first position, the index of the first input element, the number of positions, and the step between the
+    /// input elements.
+    pub(super) fn for_each_row(&self, f: &mut dyn FnMut(usize, usize, usize, usize, usize)) {
+        let [_, height, width] = self.input;
+        let [_, out_height, out_width] = self.output;
+        for kd in 0..self.kernel[0] {
+            for kh in 0..self.kernel[1] {
+                for kw in 0..self.kernel[2] {
+                    let tap = (kd * self.kernel[1] + kh) * self.kernel[2] + kw;
+                    let columns = self.valid(2, kw);
+                    if columns.is_empty() {
+                        continue;
+                    }
+                    let column = self.coordinate(2, columns.start, kw) as usize;
+                    for d in self.valid(0, kd) {
+                        for h in self.valid(1, kh) {
+                            let plane = self.coordinate(0, d, kd) as usize;
+                            let row = plane * height + self.coordinate(1, h, kh) as usize;
+                            let position = (d * out_height + h) * out_width + columns.start;
+                            f(tap, position, row * width + column, columns.len(), self.strides[2]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -64,19 +64,19 @@ impl Verifier<'_> {
             }
             Inst::Unary(op, a) => {
                 let a = self.used(*a)?;
-                want(unary_takes(*op, a.dtype), || format!("{op:?} does not take {}", a.dtype))?;
+                want(unary_takes(*op, a.dtype), || format!("{} does not take {}", op.name(), a.dtype))?;
                 result(a)
             }
             Inst::Binary(op, a, b) => {
                 let (a, b) = (self.used(*a)?, self.used(*b)?);
-                want(a == b, || format!("{op:?} of {} and {}", a, b))?;
-                want(binary_takes(*op, a.dtype), || format!("{op:?} does not take {}", a.dtype))?;
+                want(a == b, || format!("{} of {a} and {b}", op.name()))?;
+                want(binary_takes(*op, a.dtype), || format!("{} does not take {}", op.name(), a.dtype))?;
                 result(a)
             }
             Inst::Compare(op, a, b) => {
                 let (a, b) = (self.used(*a)?, self.used(*b)?);
-                want(a == b, || format!("{op:?} of {} and {}", a, b))?;
-                want(!is_half(a.dtype), || format!("{op:?} does not take {}", a.dtype))?;
+                want(a == b, || format!("{} of {a} and {b}", op.name()))?;
+                want(!is_half(a.dtype), || format!("{} does not take {}", op.name(), a.dtype))?;
                 result(Ty { dtype: DType::Bool, ..a })
             }
             Inst::MulAdd(a, b, c) => {
@@ -117,14 +117,15 @@ impl Verifier<'_> {
             Inst::Fold(op, a) => {
                 let a = self.used(*a)?;
                 let fine = folds(*op) && binary_takes(*op, a.dtype) && a.lanes.is_power_of_two();
-                want(fine, || format!("{op:?} does not fold {}", a))?;
+                want(fine, || format!("{} does not fold {a}", op.name()))?;
                 result(Ty::scalar(a.dtype))
             }
             Inst::Shuffle(a, b, pick) => {
                 let (a, b) = (self.used(*a)?, self.used(*b)?);
                 want(a == b, || format!("shuffle of {} and {}", a, b))?;
-                let far = pick.iter().find(|&&lane| lane >= 2 * a.lanes);
-                want(far.is_none(), || format!("shuffle picks lane {:?} of 2 x {}", far, a))?;
+                if let Some(far) = pick.iter().find(|&&lane| lane >= 2 * a.lanes) {
+                    return Err(format!("shuffle picks lane {far} of 2 x {a}"));
+                }
                 let lanes = u16::try_from(pick.len()).unwrap_or(u16::MAX);
                 result(Ty { dtype: a.dtype, lanes })
             }
@@ -134,6 +135,6 @@ impl Verifier<'_> {
     /// Element type of a value that must be a scalar.
     fn scalar(&self, value: Val) -> Result<DType, String> {
         let ty = self.used(value)?;
-        if ty.lanes == 1 { Ok(ty.dtype) } else { Err(format!("v{} of {} is no scalar", value.0, ty)) }
+        if ty.lanes == 1 { Ok(ty.dtype) } else { Err(format!("{value} of {ty} is no scalar")) }
     }
 }

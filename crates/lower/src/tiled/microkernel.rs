@@ -1,0 +1,191 @@
+//! The innermost part: accumulators of one register tile, and the loops over channels and taps that feed them.
+
+use super::{Channels, RowAxis, Segment};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, KernelBuilder, Ty, Val, Var};
+use cnnc_tensor::DType;
+
+/// Multiply-adds of an innermost body below which it is repeated for several channels.
+const BODY: usize = 16;
+
+/// Accumulators of a register tile: `[position][vector]`.
+#[derive(Debug)]
+pub struct Accumulators {
+    vars: Vec<Vec<Var>>,
+    lanes: u16,
+}
+
+impl Accumulators {
+    /// Declares variables for `positions` x `vectors`.
+    pub fn declare(b: &mut KernelBuilder, positions: usize, vectors: usize, lanes: u16) -> Accumulators {
+        let ty = Ty::vector(DType::F32, lanes);
+        let vars = (0..positions).map(|_| (0..vectors).map(|_| b.var(ty)).collect()).collect();
+        Accumulators { vars, lanes }
+    }
+
+    /// Sets all to zero.
+    pub fn clear(&self, b: &mut KernelBuilder) {
+        let zero = b.f32(0.0, self.lanes);
+        self.vars.iter().flatten().for_each(|&var| b.set(var, zero));
+    }
+
+    /// Loads all from consecutive vectors of a buffer.
+    pub fn load(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
+        for (k, &var) in self.vars.iter().flatten().enumerate() {
+            let index = b.offset(at, k as i64 * i64::from(self.lanes));
+            let value = b.load(buffer, index, self.lanes);
+            b.set(var, value);
+        }
+    }
+
+    /// Stores all to consecutive vectors of a buffer.
+    pub fn store(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
+        for (k, &var) in self.vars.iter().flatten().enumerate() {
+            let index = b.offset(at, k as i64 * i64::from(self.lanes));
+            let value = b.get(var);
+            b.store(buffer, index, value);
+        }
+    }
+
+    /// The sum at a position.
+    pub fn get(&self, b: &mut KernelBuilder, position: usize, vector: usize) -> Val {
+        b.get(self.vars[position][vector])
+    }
+}
+
+/// What the loops of a tile read.
+#[derive(Debug)]
+pub struct Streams<'a> {
+    /// Input and weights.
+    pub x: Buf,
+    /// Weights.
+    pub w: Buf,
+    /// Row axes with the taps (begin, end) that exist here.
+    pub rows: &'a [(RowAxis, (Val, Val))],
+    /// Column axis.
+    pub columns: &'a RowAxis,
+    /// Which code the tile needs.
+    pub segment: &'a Segment,
+    /// Channels.
+    pub channels: &'a Channels,
+    /// Weight elements from one vector to the next.
+    pub w_vector: i64,
+    /// Valid lanes of each vector of weights where they are masked.
+    pub w_counts: Vec<Option<i64>>,
+}
+
+impl Streams<'_> {
+    /// Adds the products of channel blocks `blocks.0..blocks.1` to the accumulators. `x` is the input element of channel
+    /// 0, tap 0 and position 0; `w` the weight element of channel 0 and tap 0.
+    pub fn accumulate(&self, b: &mut KernelBuilder, acc: &Accumulators, blocks: (Val, Val), x: Val, w: Val) {
+        let channels = self.channels;
+        let step = |b: &mut KernelBuilder, block: Val| {
+            let x = b.address(0, &[(block, channels.x_block), (x, 1)]);
+            let w = b.address(0, &[(block, channels.w_block), (w, 1)]);
+            let count = if channels.count.is_multiple_of(channels.block) {
+                b.index(channels.block as i64)
+            } else {
+                let done = b.scale(block, channels.block as i64);
+                let all = b.index(channels.count as i64);
+                let left = b.sub(all, done);
+                let full = b.index(channels.block as i64);
+                b.binary(BinOp::Min, left, full)
+            };
+            self.over_rows(b, acc, 0, count, x, w);
+        };
+        loop_over(b, blocks, step);
+    }
+
+    fn over_rows(&self, b: &mut KernelBuilder, acc: &Accumulators, axis: usize, count: Val, x: Val, w: Val) {
+        let Some((row, taps)) = self.rows.get(axis) else {
+            return self.over_columns(b, acc, count, x, w);
+        };
+        let x_tap = row.axis.tap_step * row.x_stride;
+        loop_over(b, *taps, |b, tap| {
+            let x = b.address(0, &[(tap, x_tap), (x, 1)]);
+            let w = b.address(0, &[(tap, row.w_stride), (w, 1)]);
+            self.over_rows(b, acc, axis + 1, count, x, w);
+        });
+    }
+
+    /// Taps of equal valid positions that follow each other share a loop.
+    fn over_columns(&self, b: &mut KernelBuilder, acc: &Accumulators, count: Val, x: Val, w: Val) {
+        let x_tap = self.columns.axis.tap_step * self.columns.x_stride;
+        let valid = &self.segment.valid;
+        let mut tap = 0;
+        while tap < valid.len() {
+            let same = valid[tap..].iter().take_while(|v| **v == valid[tap]).count();
+            if !valid[tap].is_empty() {
+                b.serial(tap as i64, (tap + same) as i64, |b, t| {
+                    let x = b.address(0, &[(t, x_tap), (x, 1)]);
+                    let w = b.address(0, &[(t, self.columns.w_stride), (w, 1)]);
+                    self.over_channels(b, acc, valid[tap].clone(), count, x, w);
+                });
+            }
+            tap += same;
+        }
+    }
+
+    fn over_channels(
+        &self,
+        b: &mut KernelBuilder,
+        acc: &Accumulators,
+        valid: std::ops::Range<usize>,
+        count: Val,
+        x: Val,
+        w: Val,
+    ) {
+        let zero = b.index(0);
+        let body = valid.len() * self.w_counts.len();
+        let unroll = match b.known_index(count) {
+            Some(n) => [4, 2].into_iter().find(|u| body * *u as usize <= 2 * BODY && n % u == 0).unwrap_or(1),
+            None => 1,
+        };
+        let each = |b: &mut KernelBuilder, channel: Val| {
+            for k in 0..unroll {
+                let channel = b.offset(channel, k);
+                let x = b.address(0, &[(channel, self.channels.x_channel), (x, 1)]);
+                let w = b.address(0, &[(channel, self.channels.w_channel), (w, 1)]);
+                self.multiply_add(b, acc, valid.clone(), x, w);
+            }
+        };
+        match b.known_index(count) {
+            Some(n) if n == unroll => each(b, zero),
+            _ => b.for_axis(Axis::Serial, zero, count, unroll, each),
+        }
+    }
+
+    fn multiply_add(&self, b: &mut KernelBuilder, acc: &Accumulators, valid: std::ops::Range<usize>, x: Val, w: Val) {
+        let mut weights = Vec::with_capacity(self.w_counts.len());
+        for (j, count) in self.w_counts.iter().enumerate() {
+            let index = b.offset(w, j as i64 * self.w_vector);
+            let vector = match count {
+                Some(count) => {
+                    let count = b.index(*count);
+                    b.load_count(self.w, index, acc.lanes, count)
+                }
+                None => b.load(self.w, index, acc.lanes),
+            };
+            weights.push(vector);
+        }
+        let position_stride = self.columns.axis.step * self.columns.x_stride;
+        for i in valid {
+            let index = b.offset(x, i as i64 * position_stride);
+            let input = b.load_splat(self.x, index, acc.lanes);
+            for (j, &weight) in weights.iter().enumerate() {
+                let var = acc.vars[i][j];
+                let sum = b.get(var);
+                let sum = b.mul_add(input, weight, sum);
+                b.set(var, sum);
+            }
+        }
+    }
+}
+
+/// A serial loop; of a known single iteration only its body, of none nothing.
+fn loop_over(b: &mut KernelBuilder, bounds: (Val, Val), body: impl FnOnce(&mut KernelBuilder, Val)) {
+    match (b.known_index(bounds.0), b.known_index(bounds.1)) {
+        (Some(begin), Some(end)) if end <= begin => {}
+        (Some(begin), Some(end)) => b.serial(begin, end, body),
+        _ => b.for_axis(Axis::Serial, bounds.0, bounds.1, 1, body),
+    }
+}

@@ -1,0 +1,391 @@
+//! The loops around the register tile: work items, chunks of channels, rows, columns, and the store with its tail.
+
+use super::microkernel::{Accumulators, Streams};
+use super::{ResultPlace, RowAxis, Segment, TiledSum, Tiling};
+use crate::operand::Position;
+use crate::tail::Tail;
+use crate::{Operand, Region};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
+use cnnc_tensor::DType;
+
+/// A kernel and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What its buffers are bound to.
+    pub operands: Vec<Operand>,
+    /// Operands of the region that may share memory with result 0.
+    pub in_place: Vec<usize>,
+}
+
+/// The kernel of a sum under a tiling. `input` is what the input buffer is bound to, and its elements; the weights are
+/// operand 1 of the region. The sum must not be empty.
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: (Operand, usize)) -> Emitted {
+    let mut b = KernelBuilder::new(name);
+    let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
+    let x = b.buffer("x", DType::F32, input.1, Role::Read);
+    let w = b.buffer("w", DType::F32, elems(1), Role::Read);
+    let tail = Tail::declare(&mut b, region);
+    let result = &region.outputs[0];
+    let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
+    let in_place = tail.in_place(&mut b, out);
+
+    let mut operands = vec![input.0, Operand::Input(1)];
+    operands.extend(tail.operands());
+    operands.push(Operand::Output(0));
+
+    let row_count = sum.row_count();
+    let tile_count = sum.columns.axis.outputs.div_ceil(tiling.mr);
+    let by_columns = row_count == 1 && tiling.tiles < tile_count;
+    let bundles = sum.vectors().div_ceil(tiling.nv);
+    let items = if by_columns { tile_count.div_ceil(tiling.tiles) } else { row_count.div_ceil(tiling.rows) };
+    let chunk = tiling.chunk.min(sum.channels.blocks());
+    let partial = (chunk < sum.channels.blocks()).then(|| {
+        let positions =
+            if by_columns { tiling.tiles * tiling.mr } else { tiling.rows.min(row_count) * sum.columns.axis.outputs };
+        b.buffer("partial", DType::F32, positions * tiling.nv * sum.lanes, Role::Scratch)
+    });
+    let nest = Nest {
+        sum,
+        tiling,
+        tail: &tail,
+        buffers: Buffers { x, w, out, partial },
+        segments: sum.columns.axis.segments(tiling.mr),
+        by_columns,
+        row_count,
+        chunk,
+    };
+
+    let mut extents: Vec<usize> = sum.batch.iter().map(|axis| axis.extent).collect();
+    extents.extend(if tiling.weights_outer { [bundles, items] } else { [items, bundles] });
+    b.parallel(extents.iter().product(), |b, index| {
+        let mut coords = b.unflatten(index, &extents);
+        let (last, before) = (coords.pop(), coords.pop());
+        let (Some(last), Some(before)) = (last, before) else { return };
+        let (bundle, item) = if tiling.weights_outer { (before, last) } else { (last, before) };
+        nest.work_item(b, Item { batch: coords, bundle, item }, bundles);
+    });
+    Emitted { kernel: b.finish(), operands, in_place }
+}
+
+struct Buffers {
+    x: Buf,
+    w: Buf,
+    out: Buf,
+    partial: Option<Buf>,
+}
+
+struct Nest<'a> {
+    sum: &'a TiledSum,
+    tiling: &'a Tiling,
+    tail: &'a Tail,
+    buffers: Buffers,
+    segments: Vec<Segment>,
+    by_columns: bool,
+    row_count: usize,
+    chunk: usize,
+}
+
+struct Item {
+    batch: Vec<Val>,
+    bundle: Val,
+    item: Val,
+}
+
+/// The vectors of a bundle, with the valid lanes of those that are not full.
+struct Bundle {
+    counts: Vec<Option<i64>>,
+}
+
+/// Where an item's loops stand.
+struct Place<'a> {
+    item: &'a Item,
+    bundle: &'a Bundle,
+    x: Val,
+    w: Val,
+    /// Channel blocks of the chunk, and whether it is the first and the last.
+    blocks: (Val, Val),
+    ends: Option<(Val, Val)>,
+    /// Output of each row axis.
+    rows: Vec<Val>,
+    /// Rows of the item before this one.
+    row_in_item: Val,
+    /// Column tiles of the item: first and one past the last.
+    tiles: Option<(Val, Val)>,
+}
+
+impl Nest<'_> {
+    fn bundle(&self, vectors: usize, last: bool) -> Bundle {
+        let rest = self.sum.outputs % self.sum.lanes;
+        let masked = last && rest != 0 && (self.sum.w_masked || matches!(self.sum.place, ResultPlace::Rows { .. }));
+        let mut counts = vec![None; vectors];
+        if let (true, Some(count)) = (masked, counts.last_mut()) {
+            *count = Some(rest as i64);
+        }
+        Bundle { counts }
+    }
+
+    fn work_item(&self, b: &mut KernelBuilder, item: Item, bundles: usize) {
+        let vectors = self.sum.vectors();
+        let nv = self.tiling.nv;
+        let (full, tail) = (self.bundle(nv, false), self.bundle(vectors - (bundles - 1) * nv, true));
+        if full.counts == tail.counts {
+            self.chunks(b, &item, &full);
+        } else if bundles == 1 {
+            self.chunks(b, &item, &tail);
+        } else {
+            let last = b.index(bundles as i64 - 1);
+            let inner = b.compare(CmpOp::Lt, item.bundle, last);
+            b.if_else(inner, |b| self.chunks(b, &item, &full), |b| self.chunks(b, &item, &tail));
+        }
+    }
+
+    fn chunks(&self, b: &mut KernelBuilder, item: &Item, bundle: &Bundle) {
+        let sum = self.sum;
+        let mut x_terms: Vec<(Val, i64)> = vec![];
+        let mut w_terms = vec![(item.bundle, sum.w_bundle)];
+        for (&at, axis) in item.batch.iter().zip(&sum.batch) {
+            x_terms.push((at, axis.x_stride));
+            w_terms.push((at, axis.w_stride));
+        }
+        if sum.group_vectors < sum.vectors() {
+            let (group, _) = b.div_rem(item.bundle, (sum.group_vectors / self.tiling.nv).max(1) as i64);
+            x_terms.push((group, sum.x_group));
+        }
+        let x = b.address(0, &x_terms);
+        let w = b.address(sum.w_first, &w_terms);
+        let tiles = self.by_columns.then(|| {
+            let begin = b.scale(item.item, self.tiling.tiles as i64);
+            (begin, b.offset(begin, self.tiling.tiles as i64))
+        });
+        let zero = b.index(0);
+        let mut place =
+            Place { item, bundle, x, w, blocks: (zero, zero), ends: None, rows: vec![], row_in_item: zero, tiles };
+        let blocks = sum.channels.blocks();
+        if self.chunk >= blocks {
+            place.blocks.1 = b.index(blocks as i64);
+            return self.rows(b, place);
+        }
+        let chunks = blocks.div_ceil(self.chunk);
+        b.serial(0, chunks as i64, |b, k| {
+            let begin = b.scale(k, self.chunk as i64);
+            let mut end = b.offset(begin, self.chunk as i64);
+            if !blocks.is_multiple_of(self.chunk) {
+                let all = b.index(blocks as i64);
+                end = b.binary(BinOp::Min, end, all);
+            }
+            let last = b.index(chunks as i64 - 1);
+            let is_first = b.compare(CmpOp::Eq, k, zero);
+            let is_last = b.compare(CmpOp::Eq, k, last);
+            place.blocks = (begin, end);
+            place.ends = Some((is_first, is_last));
+            self.rows(b, place);
+        });
+    }
+
+    fn rows(&self, b: &mut KernelBuilder, mut place: Place) {
+        if self.row_count == 1 {
+            place.rows = self.sum.rows.iter().map(|_| b.index(0)).collect();
+            return self.columns(b, &place);
+        }
+        let first = b.scale(place.item.item, self.tiling.rows as i64);
+        let mut count = b.index(self.tiling.rows.min(self.row_count) as i64);
+        if self.tiling.rows < self.row_count && !self.row_count.is_multiple_of(self.tiling.rows) {
+            let all = b.index(self.row_count as i64);
+            let left = b.sub(all, first);
+            count = b.binary(BinOp::Min, left, count);
+        }
+        let zero = b.index(0);
+        let extents: Vec<usize> = self.sum.rows.iter().map(|r| r.axis.outputs).collect();
+        let mut each = |b: &mut KernelBuilder, k: Val| {
+            let row = b.add(first, k);
+            place.rows = b.unflatten(row, &extents);
+            place.row_in_item = k;
+            self.columns(b, &place);
+        };
+        match b.known_index(count) {
+            Some(1) => each(b, zero),
+            _ => b.for_axis(Axis::Serial, zero, count, 1, each),
+        }
+    }
+
+    fn columns(&self, b: &mut KernelBuilder, place: &Place) {
+        let mut rows: Vec<(RowAxis, (Val, Val))> = vec![];
+        let mut x_terms = vec![(place.x, 1)];
+        for (&output, row) in place.rows.iter().zip(&self.sum.rows) {
+            let start = b.address(row.axis.offset, &[(output, row.axis.step)]);
+            rows.push((row.clone(), row.axis.tap_range(b, start)));
+            x_terms.push((start, row.x_stride));
+        }
+        let x_row = b.address(0, &x_terms);
+        let mut tiles_before = 0;
+        for segment in &self.segments {
+            let bounds = self.tile_bounds(b, place, segment, tiles_before);
+            tiles_before += segment.tiles;
+            let each = |b: &mut KernelBuilder, tile: Val| {
+                let first = b.address(segment.first as i64, &[(tile, segment.outputs as i64)]);
+                self.tile(b, place, &rows, segment, first, x_row);
+            };
+            match (b.known_index(bounds.0), b.known_index(bounds.1)) {
+                (Some(begin), Some(end)) => b.serial(begin, end, each),
+                _ => b.for_axis(Axis::Serial, bounds.0, bounds.1, 1, each),
+            }
+        }
+    }
+
+    /// The tiles of a segment that belong to the work item.
+    fn tile_bounds(&self, b: &mut KernelBuilder, place: &Place, segment: &Segment, before: usize) -> (Val, Val) {
+        let (zero, all) = (b.index(0), b.index(segment.tiles as i64));
+        let Some((begin, end)) = place.tiles else { return (zero, all) };
+        let mut clamp = |value: Val| {
+            let value = b.offset(value, -(before as i64));
+            let value = b.binary(BinOp::Max, value, zero);
+            b.binary(BinOp::Min, value, all)
+        };
+        (clamp(begin), clamp(end))
+    }
+
+    fn tile(
+        &self,
+        b: &mut KernelBuilder,
+        place: &Place,
+        rows: &[(RowAxis, (Val, Val))],
+        segment: &Segment,
+        first: Val,
+        x_row: Val,
+    ) {
+        let (sum, columns) = (self.sum, &self.sum.columns);
+        let start = b.address(columns.axis.offset, &[(first, columns.axis.step)]);
+        let x = b.address(0, &[(start, columns.x_stride), (x_row, 1)]);
+        let acc = Accumulators::declare(b, segment.outputs, place.bundle.counts.len(), sum.lanes as u16);
+        let streams = Streams {
+            x: self.buffers.x,
+            w: self.buffers.w,
+            rows,
+            columns,
+            segment,
+            channels: &sum.channels,
+            w_vector: sum.w_vector,
+            w_counts: place.bundle.counts.iter().map(|&c| c.filter(|_| sum.w_masked)).collect(),
+        };
+        match (place.ends, self.buffers.partial) {
+            (Some((is_first, is_last)), Some(partial)) => {
+                let at = self.partial_index(b, place, first);
+                b.if_else(is_first, |b| acc.clear(b), |b| acc.load(b, partial, at));
+                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                b.if_else(is_last, |b| self.store(b, place, segment, first, &acc), |b| acc.store(b, partial, at));
+            }
+            _ => {
+                acc.clear(b);
+                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                self.store(b, place, segment, first, &acc);
+            }
+        }
+    }
+
+    fn partial_index(&self, b: &mut KernelBuilder, place: &Place, first: Val) -> Val {
+        let vector = (self.tiling.nv * self.sum.lanes) as i64;
+        match place.tiles {
+            Some((begin, _)) => {
+                let before = b.scale(begin, self.tiling.mr as i64);
+                let position = b.sub(first, before);
+                b.scale(position, vector)
+            }
+            None => {
+                let row = self.sum.columns.axis.outputs as i64 * vector;
+                b.address(0, &[(place.row_in_item, row), (first, vector)])
+            }
+        }
+    }
+
+    fn store(&self, b: &mut KernelBuilder, place: &Place, segment: &Segment, first: Val, acc: &Accumulators) {
+        let sum = self.sum;
+        let axis = &sum.columns.axis;
+        let lanes = sum.lanes as i64;
+        let vector = b.scale(place.item.bundle, self.tiling.nv as i64);
+        let column = b.address(axis.result_first as i64, &[(first, axis.result_step as i64)]);
+        for (j, count) in place.bundle.counts.iter().enumerate() {
+            let vector = b.offset(vector, j as i64);
+            let channel = b.scale(vector, lanes);
+            let count = count.map(|count| b.index(count));
+            let mut fixed = None;
+            for i in 0..segment.outputs {
+                let column = b.offset(column, (i * axis.result_step) as i64);
+                let (coords, flat) = self.result_index(b, place, vector, channel, column);
+                let at = Position { coords: &coords, flat, lanes: sum.lanes as u16, count };
+                let columns_axis = self.column_coordinate(&coords);
+                let fixed = fixed.get_or_insert_with(|| self.tail.load_fixed(b, &at, columns_axis));
+                let element = acc.get(b, i, j);
+                let value = self.tail.apply_with(b, element, &at, fixed);
+                match count {
+                    Some(count) => b.store_count(self.buffers.out, flat, value, count),
+                    None => b.store(self.buffers.out, flat, value),
+                }
+            }
+        }
+    }
+
+    /// Which coordinate of the result walks along the columns.
+    fn column_coordinate(&self, coords: &[Val]) -> usize {
+        match self.sum.place {
+            ResultPlace::Blocked { .. } => coords.len() - 1,
+            ResultPlace::Rows { .. } => coords.len() - 2,
+        }
+    }
+
+    /// Coordinates and element index of a result vector. Of flattened axes only the last coordinate is given, and it is
+    /// the flat position.
+    fn result_index(
+        &self,
+        b: &mut KernelBuilder,
+        place: &Place,
+        vector: Val,
+        channel: Val,
+        column: Val,
+    ) -> (Vec<Val>, Val) {
+        let sum = self.sum;
+        let lanes = sum.lanes as i64;
+        let mut coords = place.item.batch.clone();
+        match &sum.place {
+            ResultPlace::Rows { rank } => {
+                let (m, n) = (sum.columns.axis.outputs as i64, sum.outputs as i64);
+                let mut terms = vec![];
+                let mut stride = m * n;
+                for (&at, axis) in coords.iter().zip(&sum.batch).rev() {
+                    terms.push((at, stride));
+                    stride *= axis.extent as i64;
+                }
+                terms.extend([(channel, 1), (column, n)]);
+                let flat = b.address(0, &terms);
+                while coords.len() + 2 < *rank {
+                    coords.push(b.index(0));
+                }
+                coords.extend([column, channel]);
+                (coords, flat)
+            }
+            ResultPlace::Blocked { spatial, flattened } => {
+                let size = spatial.iter().product::<usize>() as i64 * lanes;
+                let mut terms = vec![(vector, size)];
+                if let Some(&n) = coords.first() {
+                    terms.insert(0, (n, sum.vectors() as i64 * size));
+                }
+                coords.push(channel);
+                if *flattened {
+                    coords.extend(spatial[1..].iter().map(|_| b.index(0)));
+                } else {
+                    let mut stride = size;
+                    for ((&output, row), &extent) in place.rows.iter().zip(&sum.rows).zip(spatial) {
+                        stride /= extent as i64;
+                        let at = b.address(row.axis.result_first as i64, &[(output, row.axis.result_step as i64)]);
+                        terms.push((at, stride));
+                        coords.push(at);
+                    }
+                }
+                coords.push(column);
+                terms.push((column, lanes));
+                (coords, b.address(0, &terms))
+            }
+        }
+    }
+}
