@@ -6,8 +6,10 @@ use crate::Algorithm;
 pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
+    &crate::conv::depthwise::DEPTHWISE,
     &crate::conv::direct::DIRECT,
     &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
+    &crate::conv::grouped::GROUPED,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,
     &crate::convert::CONVERT,
