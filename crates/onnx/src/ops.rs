@@ -4,30 +4,45 @@
 //! version that changes only the element types an operator takes needs no handler of its own.
 
 mod activation;
+mod along_axis;
 mod arg_reduce;
 mod batch_normalization;
 mod binary;
+mod by_position;
 mod cast;
 mod clip;
 mod compare;
+mod concat;
 mod constant;
 mod conv;
 mod conv_transpose;
+mod depth_space;
+mod expand;
+mod gather;
 mod gemm;
 mod global_pool;
+mod grid_sample;
 mod identity;
 mod is_inf;
 mod lp_normalization;
 mod lrn;
 mod matmul;
 mod modulo;
+mod non_max_suppression;
 mod normalization;
+mod pad;
 mod pool;
 mod pow;
 mod reduce;
 mod reshape;
+mod reshape_like;
+mod scatter;
 mod select;
+mod shape;
+mod slice;
 mod softmax;
+mod split;
+mod transpose;
 mod unary;
 mod variadic;
 mod window;
@@ -147,7 +162,38 @@ const COMPUTE: &[Row] = &[
 ];
 
 /// Operators that move data, make it, or speak of shapes: alphabetical.
-const MOVE: &[Row] = &[("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)])];
+const MOVE: &[Row] = &[
+    ("Concat", &[(1, concat::concat_1), (4, concat::concat)]),
+    ("ConstantOfShape", &[(9, expand::constant_of_shape)]),
+    ("CumSum", &[(11, along_axis::cum_sum)]),
+    ("DepthToSpace", &[(1, depth_space::depth_to_space)]),
+    ("Expand", &[(8, expand::expand)]),
+    ("EyeLike", &[(9, by_position::eye_like)]),
+    ("Flatten", &[(1, reshape_like::flatten)]),
+    ("Gather", &[(1, gather::gather)]),
+    ("GatherElements", &[(11, gather::gather_elements)]),
+    ("GatherND", &[(11, gather::gather_nd)]),
+    ("GridSample", &[(16, grid_sample::grid_sample)]),
+    ("NonMaxSuppression", &[(10, non_max_suppression::non_max_suppression)]),
+    ("OneHot", &[(9, by_position::one_hot)]),
+    ("Pad", &[(1, pad::pad_1), (2, pad::pad_2), (11, pad::pad)]),
+    ("Range", &[(11, shape::range)]),
+    ("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)]),
+    ("Scatter", &[(9, scatter::scatter_elements)]),
+    ("ScatterElements", &[(11, scatter::scatter_elements)]),
+    ("ScatterND", &[(11, scatter::scatter_nd)]),
+    ("Shape", &[(1, shape::shape)]),
+    ("Size", &[(1, shape::size)]),
+    ("Slice", &[(1, slice::slice_1), (10, slice::slice)]),
+    ("SpaceToDepth", &[(1, depth_space::space_to_depth)]),
+    ("Split", &[(1, split::split_1), (13, split::split)]),
+    ("Squeeze", &[(1, reshape_like::squeeze_1), (13, reshape_like::squeeze)]),
+    ("Tile", &[(1, expand::tile_1), (6, expand::tile)]),
+    ("TopK", &[(1, along_axis::top_k_1), (10, along_axis::top_k)]),
+    ("Transpose", &[(1, transpose::transpose)]),
+    ("Trilu", &[(14, by_position::trilu)]),
+    ("Unsqueeze", &[(1, reshape_like::unsqueeze_1), (13, reshape_like::unsqueeze)]),
+];
 
 /// The handler of an operator of ONNX's own domain at an opset version.
 pub fn handler(op: &str, opset: i64) -> Option<Handler> {
