@@ -8,8 +8,8 @@ mod algorithms;
 mod box_copy;
 mod broadcast;
 mod concat;
-mod convert;
 pub mod conv;
+mod convert;
 pub mod cost;
 pub mod expression;
 pub mod operand;
@@ -20,8 +20,8 @@ mod row_copy;
 mod slice;
 mod strided_copy;
 pub mod tail;
-mod transpose;
 pub mod tiled;
+mod transpose;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
