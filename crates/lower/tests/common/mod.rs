@@ -3,7 +3,7 @@
 //!
 //! Operands are poisoned where nothing may be read (workspaces, results), kernels are run in several parts in reverse
 //! order, and every pair that a lowering allows to share memory is run on shared memory too.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
 
 mod alias;
 mod random;
