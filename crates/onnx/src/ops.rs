@@ -4,9 +4,11 @@
 //! version that changes only the element types an operator takes needs no handler of its own.
 
 mod activation;
+mod along_axis;
 mod arg_reduce;
 mod batch_normalization;
 mod binary;
+mod by_position;
 mod cast;
 mod clip;
 mod compare;
