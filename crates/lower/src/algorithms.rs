@@ -20,6 +20,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::matmul::gemm::GEMM,
     &crate::matmul::loops::MATMUL_LOOPS,
     &crate::pad::PAD,
+    &crate::reduce::REDUCE,
     &crate::reshape::RESHAPE,
     &crate::resize::RESIZE,
     &crate::resize_copy::RESIZE_COPY,
