@@ -13,6 +13,8 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::gather::GATHER,
     &crate::gather_elements::GATHER_ELEMENTS,
     &crate::gather_nd::GATHER_ND,
+    &crate::grid_sample::GRID_SAMPLE,
+    &crate::non_max_suppression::NON_MAX_SUPPRESSION,
     &crate::pad::PAD,
     &crate::reshape::RESHAPE,
     &crate::resize::RESIZE,
