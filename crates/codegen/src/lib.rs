@@ -95,3 +95,16 @@ fn without_llvm() -> CodegenError {
         "built without LLVM: build with --features llvm (Debian: apt-get install llvm-19-dev), or choose cranelift";
     CodegenError::Unavailable(what.into())
 }
+
+#[cfg(all(test, not(feature = "llvm")))]
+mod tests {
+    use super::*;
+    use cnnc_tensor::Isa;
+
+    #[test]
+    fn without_llvm_the_error_says_how_to_get_it() {
+        let error = emit(&[], &Target::of(Isa::X86V3), Backend::Llvm).expect_err("not built in");
+        assert!(error.to_string().contains("--features llvm"), "{error}");
+        assert!(!Backend::Llvm.available());
+    }
+}

@@ -8,27 +8,34 @@ mod algorithms;
 mod box_copy;
 mod broadcast;
 mod concat;
-mod convert;
 pub mod conv;
+mod convert;
 pub mod cost;
 pub mod expression;
-pub mod math;
 mod gather;
 mod gather_elements;
 mod gather_nd;
+mod map;
+pub mod math;
+pub mod matmul;
 pub mod operand;
 mod pad;
 mod register_transpose;
 mod reshape;
+mod resize;
+mod resize_copy;
+mod resize_nearest;
 mod row_copy;
+mod rows;
+mod scalar_sum;
 mod scatter_elements;
 mod scatter_nd;
 mod slice;
 mod strided_copy;
 pub mod tail;
+pub mod tiled;
 mod top_k;
 mod transpose;
-pub mod tiled;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,

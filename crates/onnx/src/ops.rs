@@ -4,30 +4,52 @@
 //! version that changes only the element types an operator takes needs no handler of its own.
 
 mod activation;
+mod along_axis;
 mod arg_reduce;
 mod batch_normalization;
 mod binary;
+mod by_position;
 mod cast;
 mod clip;
 mod compare;
+mod concat;
 mod constant;
+mod constant_of_shape;
 mod conv;
 mod conv_transpose;
+mod cum_sum;
+mod depth_to_space;
+mod einsum;
+mod expand;
+mod eye_like;
+mod gather;
 mod gemm;
 mod global_pool;
+mod grid_sample;
 mod identity;
 mod is_inf;
 mod lp_normalization;
 mod lrn;
 mod matmul;
 mod modulo;
+mod non_max_suppression;
 mod normalization;
+mod one_hot;
+mod pad;
 mod pool;
 mod pow;
+mod range;
 mod reduce;
 mod reshape;
+mod resize;
+mod resize_taps;
+mod scatter;
 mod select;
+mod shape;
+mod slice;
 mod softmax;
+mod squeeze;
+mod top_k;
 mod unary;
 mod variadic;
 mod window;
@@ -147,7 +169,41 @@ const COMPUTE: &[Row] = &[
 ];
 
 /// Operators that move data, make it, or speak of shapes: alphabetical.
-const MOVE: &[Row] = &[("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)])];
+const MOVE: &[Row] = &[
+    ("Concat", &[(1, concat::concat)]),
+    ("ConstantOfShape", &[(9, constant_of_shape::constant_of_shape)]),
+    ("CumSum", &[(11, cum_sum::cum_sum)]),
+    ("DepthToSpace", &[(1, depth_to_space::depth_to_space)]),
+    ("Einsum", &[(12, einsum::einsum)]),
+    ("Expand", &[(8, expand::expand)]),
+    ("EyeLike", &[(9, eye_like::eye_like)]),
+    ("Flatten", &[(1, squeeze::flatten)]),
+    ("Gather", &[(1, gather::gather)]),
+    ("GatherElements", &[(11, gather::gather_elements)]),
+    ("GatherND", &[(11, gather::gather_nd)]),
+    ("GridSample", &[(16, grid_sample::grid_sample)]),
+    ("NonMaxSuppression", &[(10, non_max_suppression::non_max_suppression)]),
+    ("OneHot", &[(9, one_hot::one_hot)]),
+    ("Pad", &[(1, pad::pad_1), (11, pad::pad)]),
+    ("Range", &[(11, range::range)]),
+    ("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)]),
+    ("Resize", &[(10, resize::resize_10), (11, resize::resize)]),
+    ("Scatter", &[(9, scatter::scatter_elements)]),
+    ("ScatterElements", &[(11, scatter::scatter_elements)]),
+    ("ScatterND", &[(11, scatter::scatter_nd)]),
+    ("Shape", &[(1, shape::shape)]),
+    ("Size", &[(1, shape::size)]),
+    ("Slice", &[(1, slice::slice_1), (10, slice::slice)]),
+    ("SpaceToDepth", &[(1, depth_to_space::space_to_depth)]),
+    ("Split", &[(1, slice::split_1), (13, slice::split)]),
+    ("Squeeze", &[(1, squeeze::squeeze)]),
+    ("Tile", &[(1, expand::tile_1), (6, expand::tile)]),
+    ("TopK", &[(1, top_k::top_k_1), (10, top_k::top_k)]),
+    ("Transpose", &[(1, squeeze::transpose)]),
+    ("Trilu", &[(14, eye_like::trilu)]),
+    ("Unsqueeze", &[(1, squeeze::unsqueeze)]),
+    ("Upsample", &[(1, resize::upsample_7), (9, resize::resize_10)]),
+];
 
 /// The handler of an operator of ONNX's own domain at an opset version.
 pub fn handler(op: &str, opset: i64) -> Option<Handler> {

@@ -45,7 +45,7 @@ fn geometry(node: &Node, spatial: &[usize], kernel: Vec<usize>) -> Result<(Windo
         }
         Some(list) => return invalid(format!("attribute 'output_shape' is {list:?}; it must hold {axes} numbers")),
         None if matches!(auto, AutoPad::SameUpper | AutoPad::SameLower) => {
-            Some(spatial.iter().zip(&strides).map(|(n, s)| n * s).collect())
+            Some(spatial.iter().zip(&strides).map(|(n, &s)| n.saturating_mul(s)).collect())
         }
         None => None,
     };
@@ -55,9 +55,10 @@ fn geometry(node: &Node, spatial: &[usize], kernel: Vec<usize>) -> Result<(Windo
         Some(sizes) => {
             let mut pads = vec![];
             for k in 0..axes {
-                let full = spatial[k].saturating_sub(1) * strides[k] + reach(kernel[k], dilations[k]) + output_pads[k];
+                let windows = spatial[k].saturating_sub(1).saturating_mul(strides[k]);
+                let full = windows.saturating_add(reach(kernel[k], dilations[k])).saturating_add(output_pads[k]);
                 // A larger result than the windows reach is filled with the bias at its end.
-                output_pads[k] += sizes[k].saturating_sub(full);
+                output_pads[k] = output_pads[k].saturating_add(sizes[k].saturating_sub(full));
                 pads.push(auto.split(full.saturating_sub(sizes[k])));
             }
             pads.into_iter().unzip()
