@@ -77,8 +77,8 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let positions = valid.len() as f64;
                 let work = positions * nv / multiply_adds_per_cycle(target);
                 let weights = nv * vector_bytes / weight_rate;
-                let loads = (positions + nv) / LOADS;
-                let slowest = work.max(LATENCY).max(loads).max(weights);
+                let loads = (positions + nv) / LOADS + positions * conflict_cycles(sum, valid.len(), target);
+                let slowest = work.max(LATENCY).max(loads).max(weights) + 0.08 * loads.min(work);
                 tile += slowest + 0.15 * weights.min(work) + 0.6;
             }
             let ends = segment.outputs as f64 * nv * 3.0 + 30.0;
@@ -107,6 +107,28 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let repeated = again(weight_passes, all_weights, all_weights + item_input)
         + again(input_passes, input_bytes, input_bytes + bundle_weights);
     arithmetic + batch as f64 * (0.5 * first + 0.5 * repeated) + 2000.0
+}
+
+/// Cycles more for each input that is broadcast, where the inputs of a tile lie on lines of their own (rows of a
+/// matrix), and many more where these fall into too few sets of the first-level cache.
+fn conflict_cycles(sum: &TiledSum, positions: usize, target: &Target) -> f64 {
+    const LINE: usize = 64;
+    const WAYS: usize = 8;
+    let apart = sum.columns.x_stride.unsigned_abs() as usize * sum.columns.axis.step.unsigned_abs() as usize * 4;
+    if apart <= 4 * LINE {
+        return 0.0;
+    }
+    let sets = target.l1 / LINE / WAYS;
+    let used = if apart.is_multiple_of(LINE) { sets / gcd(apart / LINE, sets) } else { sets };
+    match positions.div_ceil(used.max(1)) {
+        lines if lines > WAYS => 2.5,
+        lines if lines == WAYS => 0.7,
+        _ => 0.6,
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// (how many bundles, vectors of each): the full ones and the last.
