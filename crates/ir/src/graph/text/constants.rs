@@ -7,7 +7,9 @@ use std::path::Path;
 
 /// Constants of at most so many (physical) elements are written out.
 pub const INLINE_ELEMENTS: usize = 64;
-/// Seeds that the printer tries on a large constant.
+/// A constant of more elements is printed as a seed, where it is what a seed makes.
+const SEEDED_ELEMENTS: usize = 8;
+/// Seeds that the printer tries on a constant.
 const PRINTED_SEEDS: u64 = 256;
 /// Most bytes of constants that a text may declare by seed.
 pub(super) const MAX_SEEDED_BYTES: usize = 256 << 20;
@@ -53,12 +55,14 @@ fn mixed(mut z: u64) -> u64 {
 /// The content as text; a large one that no small seed makes is written to the folder, if there is one.
 pub(super) fn print(tensor: &Tensor, folder: Option<&Path>) -> std::io::Result<String> {
     let physical = tensor.bytes().len() / tensor.dtype().size();
+    if physical > SEEDED_ELEMENTS
+        && let Some(seed) = (0..PRINTED_SEEDS).find(|&seed| is_seeded(tensor, seed))
+    {
+        return Ok(format!("seed={seed}"));
+    }
     if physical <= INLINE_ELEMENTS {
         let elements: Vec<String> = (0..physical).map(|k| tensor.get(k).to_string()).collect();
         return Ok(format!("{{{}}}", elements.join(", ")));
-    }
-    if let Some(seed) = (0..PRINTED_SEEDS).find(|&seed| is_seeded(tensor, seed)) {
-        return Ok(format!("seed={seed}"));
     }
     let name = format!("{:032x}", tensor.content_hash());
     if let Some(folder) = folder {
