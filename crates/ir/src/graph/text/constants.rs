@@ -72,10 +72,15 @@ pub(super) fn print(tensor: &Tensor, folder: Option<&Path>) -> std::io::Result<S
     Ok(format!("@{name}"))
 }
 
-/// Whether the tensor is what a seed makes; a few elements are looked at first.
+/// Whether the tensor is what a seed makes; a few elements at its start are looked at first.
 fn is_seeded(tensor: &Tensor, seed: u64) -> bool {
-    let start_fits = tensor.layout() != Layout::Plain
-        || (0..4.min(tensor.count())).all(|k| tensor.get(k) == seeded_element(tensor.dtype(), seed, k as u64));
+    // The distance in plain order between elements that follow each other in memory, and how many do.
+    let (distance, count) = match tensor.layout() {
+        Layout::Plain => (1, tensor.count()),
+        Layout::Blocked(block) => (tensor.dims()[2..].iter().product(), tensor.dims()[1].min(block)),
+    };
+    let element = |k: usize| seeded_element(tensor.dtype(), seed, (k * distance) as u64);
+    let start_fits = (0..count.min(16)).all(|k| tensor.get(k) == element(k));
     start_fits && seeded(&TensorType::of(tensor), seed).is_ok_and(|s| s == *tensor)
 }
 
