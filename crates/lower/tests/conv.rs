@@ -1,4 +1,5 @@
 //! Convolutions: every candidate of every algorithm against the reference evaluation.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod common;
 
@@ -187,6 +188,11 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(32, 64, 6, 3, 1, 1).grouped(2), blocked, "direct", Tail::Residual);
         takes(Problem::square(3, 24, 17, 7, 2, 3), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
+        takes(Problem::square(24, 24, 9, 3, 1, 1).grouped(24), blocked, "depthwise", Tail::Residual);
+        takes(Problem::square(40, 40, 7, 5, 2, 2).grouped(40), blocked, "depthwise", Tail::Shift);
+        takes(Problem::square(32, 32, 6, 3, 1, 1).grouped(8), blocked, "grouped", Tail::Bias);
+        takes(Problem::square(24, 24, 6, 3, 2, 1).grouped(12), blocked, "grouped", Tail::Shift);
+        takes(Problem::square(20, 40, 5, 3, 1, 1).grouped(20), blocked, "grouped", Tail::Residual);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
     }

@@ -22,7 +22,7 @@ pub fn depth_to_space(cx: &mut Context, node: &Node) -> Results {
     Ok(vec![y])
 }
 
-/// SpaceToDepth.
+/// SpaceToDepth; modes as in DepthToSpace, from opset 28 on.
 pub fn space_to_depth(cx: &mut Context, node: &Node) -> Results {
     let (x, block) = (node.input(0)?, block_size(node)?);
     let [n, c, h, w] = image(cx, x)?;
@@ -30,7 +30,12 @@ pub fn space_to_depth(cx: &mut Context, node: &Node) -> Results {
         return invalid(format!("an image of {h}x{w} is no multiple of the block size {block}"));
     }
     let split = [n, c, h / block, block, w / block, block];
-    let y = rearranged(cx, x, &split, &[0, 3, 5, 1, 2, 4], &[n, c * block * block, h / block, w / block])?;
+    let perm = match node.string("mode", "DCR")? {
+        "DCR" => [0, 3, 5, 1, 2, 4],
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        mode => return invalid(format!("mode '{mode}' is neither DCR nor CRD")),
+    };
+    let y = rearranged(cx, x, &split, &perm, &[n, c * block * block, h / block, w / block])?;
     Ok(vec![y])
 }
 

@@ -104,22 +104,23 @@ pub fn taps(rule: &AxisRule) -> Taps {
 
 /// The input coordinate of an output coordinate.
 fn source(rule: &AxisRule, x: f64) -> f64 {
-    let (size, out) = (rule.size as f64, rule.out as f64);
+    // The output size before rounding, as ONNX's reference takes it.
+    let (size, exact) = (rule.size as f64, rule.scale * rule.size as f64);
     let half_pixel = (x + 0.5) / rule.scale - 0.5;
     match rule.coordinates {
         Coordinates::HalfPixel => half_pixel,
         Coordinates::HalfPixelSymmetric => {
-            let adjustment = out / (rule.scale * size);
+            let adjustment = rule.out as f64 / exact;
             size / 2.0 * (1.0 - adjustment) + half_pixel
         }
         Coordinates::PytorchHalfPixel if rule.out > 1 => half_pixel,
         Coordinates::PytorchHalfPixel => 0.0,
-        Coordinates::AlignCorners if rule.out > 1 => x * (size - 1.0) / (out - 1.0),
+        Coordinates::AlignCorners if rule.out > 1 => x * (size - 1.0) / (exact - 1.0),
         Coordinates::AlignCorners => 0.0,
         Coordinates::Asymmetric => x / rule.scale,
         Coordinates::TfHalfPixelForNn => (x + 0.5) / rule.scale,
         Coordinates::Crop { start, end } if rule.out > 1 => {
-            start * (size - 1.0) + x * (end - start) * (size - 1.0) / (out - 1.0)
+            start * (size - 1.0) + x * (end - start) * (size - 1.0) / (exact - 1.0)
         }
         Coordinates::Crop { start, end } => 0.5 * (start + end) * (size - 1.0),
     }
