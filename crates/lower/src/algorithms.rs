@@ -9,6 +9,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::convert::CONVERT,
     &crate::map::MAP,
     &crate::pad::PAD,
+    &crate::pool::POOL,
     &crate::reduce::REDUCE,
     &crate::reshape::RESHAPE,
     &crate::slice::SLICE,

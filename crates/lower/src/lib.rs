@@ -17,6 +17,7 @@ mod map;
 pub mod math;
 pub mod operand;
 mod pad;
+mod pool;
 mod reduce;
 mod reduction;
 mod register_transpose;
