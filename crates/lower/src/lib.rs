@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod algorithms;
+mod arg_reduce;
 mod box_copy;
 mod broadcast;
 mod collapse;
@@ -12,9 +13,12 @@ mod concat;
 pub mod conv;
 mod convert;
 pub mod cost;
+mod cum_sum;
 pub mod expression;
+mod lrn;
 mod map;
 pub mod math;
+mod normalize;
 pub mod operand;
 mod pad;
 mod pool;
@@ -25,6 +29,7 @@ mod reshape;
 mod row_copy;
 mod rows;
 mod slice;
+mod softmax;
 mod strided_copy;
 pub mod tail;
 pub mod tiled;
