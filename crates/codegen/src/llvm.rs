@@ -3,8 +3,8 @@
 //! Each distinct kernel is a module of its own, so that kernels compile on all cores and the code of a kernel depends
 //! on nothing but the kernel and the instruction set. Equal kernels (but for names) share their code.
 //!
-//! What the code promises: no library call, no fast-math flag, no writable data, and only instructions of the level;
-//! denormals are assumed to be flushed.
+//! What the code promises: no library call, no fast-math flag, no writable data, only instructions of the level, and
+//! that it may run with or without denormals.
 
 mod convert;
 mod function;
@@ -126,7 +126,51 @@ fn compile(module: &Module, machine: &TargetMachine) -> Result<Piece, String> {
     let options = PassBuilderOptions::create();
     options.set_loop_vectorization(!module.vectors);
     options.set_loop_slp_vectorization(!module.vectors);
+    options.set_loop_unrolling(!module.vectors);
     llvm.run_passes("default<O3>", machine, options).map_err(|e| e.to_string())?;
     let object = machine.write_to_memory_buffer(&llvm, FileType::Object).map_err(|e| e.to_string())?;
     link(object.as_slice(), function::SYMBOL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiled(definitions: &str) -> Result<Piece, String> {
+        LlvmTarget::initialize_x86(&InitializationConfig::default());
+        let text = definitions.replace("@kernel", &format!("@{}", function::SYMBOL));
+        let module = Module { text, vectors: true, kernel: String::new() };
+        compile(&module, &machine(Isa::X86V4)?)
+    }
+
+    #[test]
+    fn what_needs_a_linker_or_a_library_is_an_error() {
+        let fails = |definitions: &str| compiled(definitions).expect_err(definitions);
+        let exp = "declare float @llvm.exp.f32(float)
+            define float @kernel(float %x) { %y = call float @llvm.exp.f32(float %x) ret float %y }";
+        assert_eq!(fails(exp), "undefined symbol expf");
+        let fill = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+            define void @kernel(ptr %p, i64 %n) { call void @llvm.memset.p0.i64(ptr %p, i8 0, i64 %n, i1 0) ret void }";
+        assert_eq!(fails(fill), "undefined symbol memset");
+        let outer = "declare void @other() define void @kernel() { call void @other() ret void }";
+        assert_eq!(fails(outer), "LLVM has no \"other\"");
+        let writable = "@x = internal global i32 7 define ptr @kernel() { ret ptr @x }";
+        assert_eq!(fails(writable), "writable section .data");
+        let absolute = "@x = constant [2 x ptr] [ptr @kernel, ptr @x]
+            define ptr @kernel(i64 %k) { %p = getelementptr ptr, ptr @x, i64 %k %v = load ptr, ptr %p ret ptr %v }";
+        assert_eq!(fails(absolute), "writable section .data.rel.ro");
+        assert_eq!(fails("define i32 @other() { ret i32 0 }"), "no symbol kernel");
+        assert!(fails("define i32 @kernel( { ret i32 0 }").contains("expected"));
+        assert!(fails("define i32 @kernel() { ret i32 %x }").contains("undefined value"));
+    }
+
+    #[test]
+    fn constants_are_reached_without_relocation() {
+        let table = "@x = private constant [5 x i32] [i32 11, i32 22, i32 33, i32 44, i32 55]
+            define i32 @kernel(i64 %k) align 64 {
+            %p = getelementptr i32, ptr @x, i64 %k %v = load i32, ptr %p ret i32 %v }";
+        let piece = compiled(table).unwrap();
+        assert_eq!(piece.entry, 0);
+        assert!(piece.bytes.windows(8).any(|w| w == [11, 0, 0, 0, 22, 0, 0, 0]));
+    }
 }

@@ -83,7 +83,7 @@ pub(crate) fn link(elf: &[u8], entry: &str) -> Result<Piece, String> {
         .ok_or_else(|| format!("no symbol {entry}"))?;
     let base = function.section_index().and_then(place).ok_or_else(|| format!("undefined symbol {entry}"))?;
     let entry = base + function.address() as usize;
-    if entry % 64 != 0 {
+    if !entry.is_multiple_of(64) {
         return Err(format!("entry point at {entry}"));
     }
     Ok(Piece { bytes, entry })

@@ -1,1 +1,21 @@
-//! stub
+//! The pipeline: a model in, code and a plan for one or several instruction sets out.
+//!
+//! [`compile`] is the whole way in one function: import, optimize, choose, lower, plan memory, emit. Each stage is a
+//! function with a printable result, which `Options::dump` writes to a folder.
+
+mod choose;
+mod dump;
+mod error;
+mod layouts;
+mod memory;
+mod options;
+mod pipeline;
+mod program;
+mod storage;
+
+pub use choose::choose;
+pub use error::CompileError;
+pub use memory::{Interval, assign_offsets};
+pub use options::{Options, detect_target};
+pub use pipeline::{Compiled, compile, compile_graph, import_and_optimize};
+pub use program::{Call, Program, lower};

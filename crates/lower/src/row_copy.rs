@@ -26,6 +26,9 @@ pub fn power_of_two_below(n: usize) -> usize {
     1 << n.max(1).ilog2()
 }
 
+/// Bytes that one iteration of the parallel loop of a copying kernel should move.
+pub const CHUNK_BYTES: usize = 16 << 10;
+
 /// Vectors between two tests of the loop.
 const UNROLL: usize = 4;
 

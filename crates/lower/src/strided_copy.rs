@@ -9,7 +9,7 @@
 
 use crate::cost::{region_bytes, roofline};
 use crate::register_transpose::{deinterleave, interleave, transpose_tile};
-use crate::row_copy::{bits_type, copy_row, fill_row, native_lanes, power_of_two_below};
+use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, fill_row, native_lanes, power_of_two_below};
 use crate::{LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::graph::{Candidate, TensorType};
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
@@ -71,8 +71,6 @@ enum Core {
 const LARGEST_TILE: usize = 16;
 /// A longer row is cut in such pieces, so that several threads share it.
 const LONGEST_ROW: usize = 4096;
-/// Bytes that one iteration of the parallel loop should move.
-const CHUNK_BYTES: usize = 16 << 10;
 
 /// What the loop around one core costs.
 const CORE_SECONDS: f64 = 0.5e-9;
@@ -154,10 +152,11 @@ impl StridedCopy {
             let kept = self.axes.iter().enumerate().filter(|(k, _)| !without.contains(k));
             kept.map(|(_, &axis)| Loop::each(axis)).collect()
         };
-        let Some(last) = self.axes.len().checked_sub(1) else { return (Core::Element, vec![]) };
+        let element = if self.operand.is_some() { Core::Element } else { Core::Zeros(1) };
+        let Some(last) = self.axes.len().checked_sub(1) else { return (element, vec![]) };
         let row = self.axes[last];
         if row.to != 1 {
-            return (Core::Element, loops(&[]));
+            return (element, loops(&[]));
         }
         let lanes = power_of_two_below(row.extent.min(width));
         if row.from == 1 || self.operand.is_none() {
@@ -189,7 +188,7 @@ impl StridedCopy {
             outer.push(Loop { axis: row, step: lanes });
             return (Core::Stride(row.from, lanes), outer);
         }
-        (Core::Element, loops(&[]))
+        (element, loops(&[]))
     }
 }
 

@@ -12,12 +12,16 @@
 
 mod axis;
 mod cost;
+mod lowering;
 mod microkernel;
 mod nest;
+mod tilings;
 
 pub use axis::{Segment, WindowAxis};
-pub use cost::{Estimate, seconds};
-pub use nest::emit;
+pub use cost::{multiply_adds_per_cycle, seconds};
+pub use lowering::{check, illegal, lower};
+pub use nest::{Emitted, emit};
+pub use tilings::tilings;
 
 use cnnc_ir::graph::Candidate;
 
@@ -78,8 +82,12 @@ pub enum ResultPlace {
         /// Whether the columns are the flattened spatial axes.
         flattened: bool,
     },
-    /// Row-major `[batch.., M, N]`: columns walk M, vectors run along N.
-    Rows,
+    /// Row-major `[batch.., M, N]`: columns walk M, vectors run along N. Where the sum has no batch axes, columns walk
+    /// the batch axes and M as one.
+    Rows {
+        /// Rank of the result.
+        rank: usize,
+    },
 }
 
 /// What is summed. All strides are in elements.

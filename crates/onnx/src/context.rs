@@ -107,44 +107,69 @@ impl Context {
         eval_op(op, &tensors).ok()
     }
 
-    /// An elementwise operator whose expression `build` makes of its operands; they broadcast.
+    /// An elementwise operator whose expression `build` makes of its operands; they broadcast. Constant operands of
+    /// one element become constants of the expression.
     pub fn map(
         &mut self,
         inputs: &[ValueId],
         build: impl FnOnce(&mut ExprBuilder, &[ExprId]) -> ExprId,
     ) -> Result<ValueId, Reason> {
-        let mut b = ExprBuilder::default();
-        let operands: Vec<ExprId> = (0..inputs.len()).map(|k| b.input(k as u32)).collect();
-        let result = build(&mut b, &operands);
-        let expr = b.finish(result);
-        // An expression that does not use its last operands must not lose their broadcast.
-        let used = expr.input_count();
         let mut dims = vec![];
-        if used < inputs.len() {
-            for &input in inputs {
-                let of = &self.ty(input).dims;
-                match cnnc_tensor::broadcast_dims(&dims, of) {
-                    Some(joined) => dims = joined,
-                    None => return invalid(format!("dims {dims:?} and {of:?} do not broadcast")),
-                }
+        for &input in inputs {
+            let of = &self.ty(input).dims;
+            match cnnc_tensor::broadcast_dims(&dims, of) {
+                Some(joined) => dims = joined,
+                None => return invalid(format!("dims {dims:?} and {of:?} do not broadcast")),
             }
         }
-        self.add1(Op::Map { expr, dims }, &inputs[..used])
+        let mut b = ExprBuilder::default();
+        let mut kept = vec![];
+        let mut operands = vec![];
+        for &input in inputs {
+            let single = self.graph.constant(input).filter(|t| t.count() == 1).map(|t| t.get(0));
+            operands.push(match single {
+                Some(value) => b.constant(value),
+                None => {
+                    let k = kept.iter().position(|&other| other == input).unwrap_or_else(|| {
+                        kept.push(input);
+                        kept.len() - 1
+                    });
+                    b.input(k as u32)
+                }
+            });
+        }
+        let result = build(&mut b, &operands);
+        let expr = b.finish(result);
+        kept.truncate(expr.input_count());
+        // Operands that the expression dropped may have broadcast the result further.
+        let mut reached = vec![];
+        for &input in &kept {
+            reached = cnnc_tensor::broadcast_dims(&reached, &self.ty(input).dims).unwrap_or_default();
+        }
+        let dims = if reached == dims { vec![] } else { dims };
+        self.add1(Op::Map { expr, dims }, &kept)
     }
 
     /// An elementwise operation of one operand.
     pub fn unary(&mut self, op: UnaryOp, x: ValueId) -> Result<ValueId, Reason> {
-        self.add1(Op::unary(op), &[x])
+        self.map(&[x], |b, v| b.unary(op, v[0]))
     }
 
     /// An elementwise operation of two operands of one type; they broadcast.
     pub fn binary(&mut self, op: BinaryOp, a: ValueId, b: ValueId) -> Result<ValueId, Reason> {
-        self.add1(Op::binary(op), &[a, b])
+        self.map(&[a, b], |b, v| b.binary(op, v[0], v[1]))
     }
 
     /// A value converted to an element type; itself where it has that type.
     pub fn cast(&mut self, dtype: DType, x: ValueId) -> Result<ValueId, Reason> {
         if self.dtype(x) == dtype { Ok(x) } else { self.add1(Op::cast(dtype), &[x]) }
+    }
+
+    /// One value per channel, dims `[C]` (or `[1]`), so that it broadcasts along axis 1 of a tensor of `rank` axes.
+    pub fn per_channel(&mut self, x: ValueId, rank: usize) -> Result<ValueId, Reason> {
+        let count = self.ty(x).count();
+        let dims: Vec<usize> = std::iter::once(count).chain(std::iter::repeat_n(1, rank.saturating_sub(2))).collect();
+        self.reshape(x, &dims)
     }
 
     /// A value under other dims; itself where it has those.

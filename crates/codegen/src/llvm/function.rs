@@ -52,7 +52,6 @@ pub(super) struct Emitter<'k> {
     metadata: Vec<String>,
     /// Metadata of the accesses to each buffer.
     access: Vec<String>,
-    vectors: bool,
 }
 
 impl<'k> Emitter<'k> {
@@ -68,7 +67,6 @@ impl<'k> Emitter<'k> {
             declarations: BTreeSet::new(),
             metadata: vec![],
             access: vec![],
-            vectors: has_vectors(kernel),
         };
         emitter.alias_scopes();
         emitter
@@ -200,21 +198,9 @@ impl<'k> Emitter<'k> {
         self.line(format_args!("br label %latch{label}"));
         self.begin_block(format!("latch{label}"));
         self.line(format_args!("%n{label} = add nsw i64 {counter}, {step}"));
-        let hints = self.loop_hints();
-        self.line(format_args!("br label %head{label}{hints}"));
+        self.line(format_args!("br label %head{label}"));
         self.begin_block(format!("exit{label}"));
         Ok(())
-    }
-
-    /// Loops of a kernel with explicit vectors stay as the lowering made them.
-    fn loop_hints(&mut self) -> String {
-        if !self.vectors {
-            return String::new();
-        }
-        let hint = self.node("!{!\"llvm.loop.vectorize.enable\", i1 false}".into());
-        let id = self.metadata.len();
-        self.node(format!("distinct !{{!{id}, !{hint}}}"));
-        format!(", !llvm.loop !{id}")
     }
 
     fn finish(mut self) -> String {
@@ -231,7 +217,7 @@ impl<'k> Emitter<'k> {
         }
         module += &format!(
             "\nattributes #0 = {{ nofree norecurse nosync nounwind mustprogress \"no-builtins\" \"target-cpu\"=\"{cpu}\" \
-             \"prefer-vector-width\"=\"{width}\" \"denormal-fp-math\"=\"preserve-sign,preserve-sign\" }}\n\n"
+             \"prefer-vector-width\"=\"{width}\" \"denormal-fp-math\"=\"dynamic,dynamic\" }}\n\n"
         );
         for (k, node) in self.metadata.iter().enumerate() {
             module += &format!("!{k} = {node}\n");

@@ -57,8 +57,8 @@ impl Emitter<'_> {
                 self.convert(from.dtype, ty, &a)
             }
             Inst::Bitcast(a) => {
-                let (from, a) = (self.kernel.ty(*a), self.operand(*a));
-                self.bitcast(from, ty, a)?
+                let (from, a) = (text::ty(self.kernel.ty(*a)), self.operand(*a));
+                if from == t { a } else { self.value(format_args!("bitcast {from} {a} to {t}")) }
             }
             Inst::Extract(a, lane) => {
                 let (from, a) = (self.kernel.ty(*a), self.operand(*a));

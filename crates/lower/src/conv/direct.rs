@@ -1,54 +1,46 @@
-//! Direct convolution on the blocked layout.
+//! Direct convolution: blocked input and result, any window, stride, dilation and padding, one to three spatial axes;
+//! groups whose channels fill whole blocks. Padding is skipped, not multiplied.
 
-use super::{ConvShape, dense_sum, pack_weights};
-use crate::tiled::{self, Tiling};
-use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work};
+use super::ConvShape;
+use super::dense::{self, Dense};
+use super::shape::is_blocked_f32;
+use crate::{Algorithm, Class, LowerError, Lowering, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
-use cnnc_tensor::Target;
+use cnnc_tensor::{Layout, Target};
 
-/// Direct convolution.
+/// Direct convolution on blocked channels.
 pub const DIRECT: Algorithm = Algorithm {
     name: "direct",
     about: "direct convolution on blocked channels, register tiles of pixels x output channels",
     accuracy: Accuracy::Exact,
     class: Class::Tuned,
     candidates,
-    packings,
+    packings: dense::packings,
     work,
     lower,
 };
 
-fn candidates(_region: &Region, _target: &Target) -> Vec<Candidate> {
-    vec![]
+fn fits(region: &Region, target: &Target) -> Option<Dense> {
+    let shape = ConvShape::of(region)?;
+    let whole_blocks = shape.groups == 1
+        || (shape.group_channels().is_multiple_of(target.lanes) && shape.group_outputs().is_multiple_of(target.lanes));
+    let fits = is_blocked_f32(region, target)
+        && region.inputs[0].layout == Layout::Blocked(target.lanes)
+        && shape.is_nonempty()
+        && whole_blocks
+        && !shape.is_pointwise();
+    fits.then_some(Dense { shape, flattened: false })
 }
 
-fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
-    match (ConvShape::of(region), Tiling::of(candidate)) {
-        (Some(shape), Some(tiling)) => vec![pack_weights(&shape, region.inputs[0].layout, target.lanes, tiling.nv)],
-        _ => vec![],
-    }
+fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+    fits(region, target).map_or(vec![], |dense| dense.candidates(DIRECT.name, region, target))
 }
 
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
-    let _ = (region, candidate, target);
-    Work::default()
+    fits(region, target).map_or(Work::default(), |dense| dense.work(region, candidate, target))
 }
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
-    let illegal = |why: &str| LowerError::Illegal {
-        node: region.name.into(),
-        candidate: format!("{candidate:?}"),
-        why: why.into(),
-    };
-    let shape = ConvShape::of(region).ok_or_else(|| illegal("not a convolution"))?;
-    let tiling = Tiling::of(candidate).ok_or_else(|| illegal("parameters missing"))?;
-    let flat = shape.is_pointwise() && shape.window.strides.iter().all(|&s| s == 1);
-    let sum = dense_sum(&shape, region.inputs[0].layout, target.lanes, tiling.nv, flat);
-    let elems = region.inputs[0].layout.physical_count(&region.inputs[0].dims).unwrap_or(0);
-    let (kernel, operands, in_place) = tiled::emit("direct", region, &sum, &tiling, (Operand::Input(0), elems));
-    let mut lowering = LoweringBuilder::default();
-    lowering.call(kernel, operands);
-    in_place.into_iter().for_each(|(i, o)| lowering.in_place(i, o));
-    Ok(lowering.finish())
+    dense::lower(fits(region, target), region, candidate, target)
 }

@@ -1,19 +1,120 @@
 //! Estimated time of a register-tiled sum on one thread.
+//!
+//! Arithmetic is counted body by body: a body of `positions x vectors` multiply-adds takes as long as its arithmetic,
+//! its loads, the latency of its accumulators, or the weights that stream through it from the cache they lie in. To
+//! that come the tiles' beginnings and ends, and the first touch of operands and results.
 
 use super::{TiledSum, Tiling};
-use cnnc_tensor::Target;
+use cnnc_tensor::{Isa, Target};
 
-/// What an estimate is made of, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Estimate {
-    /// Arithmetic at the rate that the register tile allows.
-    pub arithmetic: f64,
-    /// Traffic beyond the first-level cache that arithmetic does not hide.
-    pub traffic: f64,
+/// Cycles per second that the figures are stated at.
+const CLOCK: f64 = 3.7e9;
+/// Cycles from a multiply-add to one that needs its result.
+const LATENCY: f64 = 4.0;
+/// Loads (or broadcasts) of a cycle.
+const LOADS: f64 = 1.6;
+/// Bytes of a cycle from each level.
+const FROM_L2: f64 = 28.0;
+const FROM_L3: f64 = 16.0;
+const FROM_MEMORY: f64 = 5.5;
+
+/// Multiply-adds on whole vectors that the target starts in a cycle.
+pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
+    match (target.isa, target.lanes) {
+        (Isa::X86V2, _) => 1.0,
+        (_, 16..) => 1.0,
+        _ => 2.0,
+    }
+}
+
+/// Bytes of a cycle when data that is used again after `bytes` others is read.
+fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
+    if bytes <= 0.6 * target.l1 as f64 {
+        4.0 * FROM_L2
+    } else if bytes <= 0.7 * target.l2 as f64 {
+        FROM_L2
+    } else if bytes <= 0.7 * target.l3 as f64 {
+        FROM_L3
+    } else {
+        FROM_MEMORY
+    }
 }
 
 /// Estimated time of a sum under a tiling, in seconds.
 pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
-    let _ = (sum, tiling, target);
-    0.0
+    cycles(sum, tiling, target) / CLOCK
+}
+
+fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
+    let vector_bytes = (sum.lanes * 4) as f64;
+    let (channels, blocks) = (sum.channels.count as f64, sum.channels.blocks());
+    let chunk = tiling.chunk.min(blocks);
+    let chunks = blocks.div_ceil(chunk.max(1)) as f64;
+    let row_taps: f64 = sum.rows.iter().map(|r| r.axis.taps as f64).product();
+    let row_valid: f64 = sum.rows.iter().map(|r| r.axis.valid_share()).product();
+    let taps = row_taps * sum.columns.axis.taps as f64;
+    let rows = sum.row_count() as f64;
+    let vectors = sum.vectors();
+    let bundles = vectors.div_ceil(tiling.nv);
+    let batch: usize = sum.batch.iter().map(|b| b.extent).product();
+    let columns = sum.columns.axis.outputs as f64;
+
+    // Where the operands of the inner loops come from.
+    let input_bytes =
+        channels * 4.0 * sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.inputs as f64).product::<f64>();
+    let bundle_weights = taps * channels * tiling.nv as f64 * vector_bytes;
+    let all_weights = bundle_weights * bundles as f64;
+    let tile_input = channels * 4.0 * row_taps * (tiling.mr as f64 * sum.columns.axis.step.max(1) as f64);
+    let reuse = (bundle_weights + tile_input) / chunks;
+    let weight_rate = bytes_per_cycle(target, reuse);
+
+    let mut row_cycles = 0.0;
+    for nv in bundle_sizes(vectors, tiling.nv) {
+        let (count, nv) = (nv.0 as f64, nv.1 as f64);
+        for segment in sum.columns.axis.segments(tiling.mr) {
+            let mut tile = 0.0;
+            for valid in segment.valid.iter().filter(|v| !v.is_empty()) {
+                let positions = valid.len() as f64;
+                let work = positions * nv / multiply_adds_per_cycle(target);
+                let weights = nv * vector_bytes / weight_rate;
+                let loads = (positions + nv) / LOADS;
+                let slowest = work.max(LATENCY).max(loads).max(weights);
+                tile += slowest + 0.15 * weights.min(work) + 0.6;
+            }
+            let ends = segment.outputs as f64 * nv * 3.0 + 30.0;
+            let partial = (chunks - 1.0) * segment.outputs as f64 * nv * 4.0;
+            row_cycles += count
+                * segment.tiles as f64
+                * (tile * channels * row_taps * row_valid + ends + partial + 8.0 * chunks * row_taps * chunk as f64);
+        }
+    }
+    let arithmetic = row_cycles * rows * batch as f64;
+
+    // First touches, and what one order of work items reads again and again.
+    let items = (rows / tiling.rows.min(sum.row_count()) as f64)
+        .max(if sum.row_count() == 1 { columns / (tiling.tiles * tiling.mr) as f64 } else { 1.0 })
+        .max(1.0);
+    let weight_passes = if tiling.weights_outer { 1.0 } else { items };
+    let input_passes = if tiling.weights_outer { bundles as f64 } else { 1.0 };
+    let result_bytes = vectors as f64 * vector_bytes * rows * columns;
+    let again = |passes: f64, bytes: f64, between: f64| (passes - 1.0) * bytes / bytes_per_cycle(target, between);
+    let item_input = input_bytes / items;
+    let first = all_weights / bytes_per_cycle(target, all_weights.max(target.l2 as f64))
+        + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
+        + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);
+    let repeated = again(weight_passes, all_weights, all_weights + item_input)
+        + again(input_passes, input_bytes, input_bytes + bundle_weights);
+    arithmetic + batch as f64 * (0.5 * first + 0.5 * repeated) + 2000.0
+}
+
+/// (how many bundles, vectors of each): the full ones and the last.
+fn bundle_sizes(vectors: usize, nv: usize) -> Vec<(usize, usize)> {
+    let mut sizes = vec![];
+    if vectors / nv > 0 {
+        sizes.push((vectors / nv, nv));
+    }
+    if !vectors.is_multiple_of(nv) {
+        sizes.push((1, vectors % nv));
+    }
+    sizes
 }

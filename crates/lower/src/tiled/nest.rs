@@ -8,15 +8,20 @@ use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
 use cnnc_tensor::DType;
 
-/// The kernel of a sum under a tiling, and what its buffers are bound to: input and weights as given, tail operands,
-/// result. The sum must not be empty. The tail operands that may share memory with the result come last.
-pub fn emit(
-    name: &str,
-    region: &Region,
-    sum: &TiledSum,
-    tiling: &Tiling,
-    input: (Operand, usize),
-) -> (Kernel, Vec<Operand>, Vec<(usize, usize)>) {
+/// A kernel and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What its buffers are bound to.
+    pub operands: Vec<Operand>,
+    /// Operands of the region that may share memory with result 0.
+    pub in_place: Vec<usize>,
+}
+
+/// The kernel of a sum under a tiling. `input` is what the input buffer is bound to, and its elements; the weights are
+/// operand 1 of the region. The sum must not be empty.
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: (Operand, usize)) -> Emitted {
     let mut b = KernelBuilder::new(name);
     let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
     let x = b.buffer("x", DType::F32, input.1, Role::Read);
@@ -24,7 +29,7 @@ pub fn emit(
     let tail = Tail::declare(&mut b, region);
     let result = &region.outputs[0];
     let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
-    let in_place: Vec<(usize, usize)> = tail.in_place(&mut b, out).into_iter().map(|k| (k, 0)).collect();
+    let in_place = tail.in_place(&mut b, out);
 
     let mut operands = vec![input.0, Operand::Input(1)];
     operands.extend(tail.operands());
@@ -61,7 +66,7 @@ pub fn emit(
         let (bundle, item) = if tiling.weights_outer { (before, last) } else { (last, before) };
         nest.work_item(b, Item { batch: coords, bundle, item }, bundles);
     });
-    (b.finish(), operands, in_place)
+    Emitted { kernel: b.finish(), operands, in_place }
 }
 
 struct Buffers {
@@ -113,7 +118,7 @@ struct Place<'a> {
 impl Nest<'_> {
     fn bundle(&self, vectors: usize, last: bool) -> Bundle {
         let rest = self.sum.outputs % self.sum.lanes;
-        let masked = last && rest != 0 && (self.sum.w_masked || self.sum.place == ResultPlace::Rows);
+        let masked = last && rest != 0 && (self.sum.w_masked || matches!(self.sum.place, ResultPlace::Rows { .. }));
         let mut counts = vec![None; vectors];
         if let (true, Some(count)) = (masked, counts.last_mut()) {
             *count = Some(rest as i64);
@@ -325,7 +330,7 @@ impl Nest<'_> {
     fn column_coordinate(&self, coords: &[Val]) -> usize {
         match self.sum.place {
             ResultPlace::Blocked { .. } => coords.len() - 1,
-            ResultPlace::Rows => coords.len() - 2,
+            ResultPlace::Rows { .. } => coords.len() - 2,
         }
     }
 
@@ -343,7 +348,7 @@ impl Nest<'_> {
         let lanes = sum.lanes as i64;
         let mut coords = place.item.batch.clone();
         match &sum.place {
-            ResultPlace::Rows => {
+            ResultPlace::Rows { rank } => {
                 let (m, n) = (sum.columns.axis.outputs as i64, sum.outputs as i64);
                 let mut terms = vec![];
                 let mut stride = m * n;
@@ -353,6 +358,9 @@ impl Nest<'_> {
                 }
                 terms.extend([(channel, 1), (column, n)]);
                 let flat = b.address(0, &terms);
+                while coords.len() + 2 < *rank {
+                    coords.push(b.index(0));
+                }
                 coords.extend([column, channel]);
                 (coords, flat)
             }

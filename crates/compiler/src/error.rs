@@ -1,0 +1,63 @@
+//! Errors of the pipeline.
+
+use cnnc_codegen::CodegenError;
+use cnnc_ir::graph::{EvalError, InferError};
+use cnnc_lower::LowerError;
+use cnnc_onnx::ImportError;
+use std::path::PathBuf;
+
+/// Why a model could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The model is at fault, or is not supported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// No lowering for a node.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// A backend is missing or refused.
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
+    /// Constant evaluation at compile time failed.
+    #[error("{node}: {what}")]
+    Evaluate {
+        /// Name of the node.
+        node: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// An invariant of ours is broken.
+    #[error("internal error after {stage}: {what}; please report it with the output of --dump")]
+    Internal {
+        /// After which stage.
+        stage: String,
+        /// Which invariant.
+        what: String,
+    },
+    /// A dump could not be written.
+    #[error("cannot write {path}: {source}")]
+    Dump {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The machine has none of the instruction sets that cnnc knows.
+    #[error("this machine's processor is below x86-64-v2: name a target with --target")]
+    UnknownMachine,
+}
+
+impl CompileError {
+    /// Whether the user's input is at fault, rather than the machine or cnnc.
+    pub fn is_users(&self) -> bool {
+        matches!(self, CompileError::Import(_) | CompileError::UnknownMachine)
+    }
+
+    pub(crate) fn evaluate(node: &str, error: EvalError) -> CompileError {
+        CompileError::Evaluate { node: node.into(), what: error.to_string() }
+    }
+
+    pub(crate) fn infer(node: &str, error: InferError) -> CompileError {
+        CompileError::Internal { stage: format!("choose ({node})"), what: error.to_string() }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the user may say to the pipeline.
+
+use cnnc_codegen::Backend;
+use cnnc_onnx::ImportOptions;
+use cnnc_tensor::{Isa, Target};
+use std::path::PathBuf;
+
+/// Options of a compilation.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Shapes and bound inputs.
+    pub import: ImportOptions,
+    /// The targets, one variant each.
+    pub targets: Vec<Target>,
+    /// The code generator.
+    pub backend: Backend,
+    /// Folder that gets each changed stage as a numbered text file.
+    pub dump: Option<PathBuf>,
+}
+
+impl Options {
+    /// Options for some instruction sets; none means the best that this machine has.
+    pub fn new(isas: &[Isa], backend: Backend, threads: usize) -> Option<Options> {
+        let isas = if isas.is_empty() { vec![Isa::detect()?] } else { isas.to_vec() };
+        let targets = isas.into_iter().map(|isa| detect_target(isa, backend, threads)).collect();
+        Some(Options { import: ImportOptions::default(), targets, backend, dump: None })
+    }
+}
+
+/// The target of an instruction set with this machine's cache sizes, as a backend can use it.
+pub fn detect_target(isa: Isa, backend: Backend, threads: usize) -> Target {
+    let mut target = Target { threads: threads.max(1), ..Target::of(isa) };
+    for (level, size) in [(1, &mut target.l1), (2, &mut target.l2), (3, &mut target.l3)] {
+        if let Some(bytes) = cache_bytes(level) {
+            *size = bytes;
+        }
+    }
+    match backend {
+        Backend::Cranelift => target.narrow(),
+        Backend::Llvm => target,
+    }
+}
+
+/// Size of the data cache of a level, as Linux tells it.
+fn cache_bytes(level: u32) -> Option<usize> {
+    for index in 0..8 {
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"))
+                .map(|text| text.trim().to_string())
+        };
+        if read("level").ok()?.parse() == Ok(level) && read("type").ok()? != "Instruction" {
+            let size = read("size").ok()?;
+            let (digits, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
+            let scale = match unit {
+                "K" => 1 << 10,
+                "M" => 1 << 20,
+                _ => 1,
+            };
+            return digits.parse::<usize>().ok().map(|n| n * scale);
+        }
+    }
+    None
+}

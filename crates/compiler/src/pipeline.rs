@@ -1,0 +1,87 @@
+//! The pipeline, one readable function: import, optimize, choose, lower, emit.
+
+use crate::dump::Dump;
+use crate::{CompileError, Options, Program, choose, lower};
+use cnnc_artifact::Variant;
+use cnnc_ir::graph::Graph;
+use cnnc_tensor::Target;
+use std::path::Path;
+
+/// A compiled network: what an artifact holds.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Name of the model.
+    pub model: String,
+    /// One for each target.
+    pub variants: Vec<Variant>,
+}
+
+/// Compiles an ONNX file.
+pub fn compile(model: &Path, options: &Options) -> Result<Compiled, CompileError> {
+    let mut dump = Dump::new(options.dump.clone())?;
+    let graph = import_and_optimize(model, options, &mut |stage, graph| dump.stage(stage, || format!("{graph:?}")))?;
+    compile_dumping(&graph, options, &mut dump)
+}
+
+/// Compiles a graph that is optimized already.
+pub fn compile_graph(graph: &Graph, options: &Options) -> Result<Compiled, CompileError> {
+    compile_dumping(graph, options, &mut Dump::new(options.dump.clone())?)
+}
+
+/// Imports and optimizes an ONNX file; `observe` sees the imported graph and the graph after each pass that changed it.
+pub fn import_and_optimize(
+    model: &Path,
+    options: &Options,
+    observe: &mut dyn FnMut(&str, &Graph) -> Result<(), CompileError>,
+) -> Result<Graph, CompileError> {
+    let graph = cnnc_onnx::import_file(model, &options.import)?.graph;
+    verify_graph("import", &graph)?;
+    observe("import", &graph)?;
+    let mut failure = Ok(());
+    let graph = cnnc_passes::optimize(graph, &mut |pass, changed| {
+        if let (Some(graph), Ok(())) = (changed, &failure) {
+            failure = verify_graph(pass, graph).and_then(|()| observe(pass, graph));
+        }
+    });
+    failure.map(|()| graph)
+}
+
+fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<Compiled, CompileError> {
+    let mut compiled = Compiled { model: graph.name.clone(), variants: vec![] };
+    for target in &options.targets {
+        let chosen = choose(graph, target)?;
+        verify_graph("choose", &chosen)?;
+        dump.stage(&format!("choose-{}", target.isa), || format!("{chosen:?}"))?;
+        let program = lower(&chosen, target)?;
+        dump.stage(&format!("lower-{}", target.isa), || program.to_string())?;
+        verify_kernels(&program)?;
+        compiled.variants.push(emit(program, target, options)?);
+    }
+    Ok(compiled)
+}
+
+fn emit(program: Program, target: &Target, options: &Options) -> Result<Variant, CompileError> {
+    let code = cnnc_codegen::emit(&program.kernels, target, options.backend)?;
+    let mut plan = program.plan;
+    plan.entries = code.entries;
+    Ok(Variant {
+        isa: target.isa.name().to_string(),
+        backend: options.backend.version(),
+        plan,
+        code: code.bytes,
+        constants: program.constants,
+    })
+}
+
+fn verify_graph(stage: &str, graph: &Graph) -> Result<(), CompileError> {
+    cnnc_ir::graph::verify(graph)
+        .map_err(|error| CompileError::Internal { stage: stage.into(), what: error.to_string() })
+}
+
+fn verify_kernels(program: &Program) -> Result<(), CompileError> {
+    for kernel in &program.kernels {
+        cnnc_ir::kernel::verify(kernel)
+            .map_err(|error| CompileError::Internal { stage: "lower".into(), what: error.to_string() })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! The tilings worth trying for a sum.
+
+use super::{TiledSum, Tiling, seconds};
+use cnnc_tensor::Target;
+
+/// How many tilings an algorithm offers.
+const OFFERED: usize = 12;
+/// Multiply-adds on vectors of a work item that is worth handing to a thread.
+const ITEM: usize = 40_000;
+
+/// Tilings of a sum for a target, the one of least estimated time first. `sum` may have been built for any `nv`.
+pub fn tilings(sum: &TiledSum, target: &Target) -> Vec<Tiling> {
+    if sum.is_empty() || sum.channels.count == 0 || sum.columns.axis.taps == 0 {
+        return vec![];
+    }
+    let mut found: Vec<Tiling> = vec![];
+    for (mr, nv) in register_tiles(sum, target) {
+        for chunk in chunks(sum, nv, target) {
+            for weights_outer in [true, false] {
+                if chunk < sum.channels.blocks() && !weights_outer {
+                    continue;
+                }
+                let (rows, tiles) = item_size(sum, mr, nv, chunk, weights_outer, target);
+                found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer });
+            }
+        }
+    }
+    let mut timed: Vec<(f64, Tiling)> = found.into_iter().map(|t| (seconds(sum, &t, target), t)).collect();
+    timed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    timed.truncate(OFFERED);
+    timed.into_iter().map(|(_, t)| t).collect()
+}
+
+/// Register tiles (positions, vectors): as many positions as registers allow, spread evenly over the columns.
+fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
+    let columns = sum.columns.axis.outputs;
+    let mut tiles = vec![];
+    for nv in [1, 2, 3, 4, 6, 8, 12, 16] {
+        if nv > sum.vectors() || (sum.group_vectors < sum.vectors() && !sum.group_vectors.is_multiple_of(nv)) {
+            continue;
+        }
+        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
+        let most = (free / nv).min(28);
+        if most == 0 || (nv > 4 && columns > most) {
+            continue;
+        }
+        for mr in [most, most.next_power_of_two() / 2, columns.div_ceil(columns.div_ceil(most))] {
+            if mr > 0 && mr <= columns && mr <= most && !tiles.contains(&(mr, nv)) {
+                tiles.push((mr, nv));
+            }
+        }
+    }
+    tiles
+}
+
+/// Channel blocks of a chunk: all, and where their weights do not stay in the second-level cache, fewer.
+fn chunks(sum: &TiledSum, nv: usize, target: &Target) -> Vec<usize> {
+    let blocks = sum.channels.blocks();
+    let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
+    let block_bytes = sum.channels.block * taps * nv * sum.lanes * 4;
+    let mut chunks = vec![blocks];
+    if sum.row_count() * sum.columns.axis.outputs > 1 && blocks * block_bytes > target.l2 / 2 {
+        let fitting = (target.l2 / 2 / block_bytes.max(1)).max(1);
+        let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
+        if chunk < blocks {
+            chunks.push(chunk);
+        }
+    }
+    chunks
+}
+
+/// Rows and column tiles of a work item.
+fn item_size(
+    sum: &TiledSum,
+    mr: usize,
+    nv: usize,
+    chunk: usize,
+    weights_outer: bool,
+    target: &Target,
+) -> (usize, usize) {
+    let (rows, tiles) = (sum.row_count(), sum.columns.axis.outputs.div_ceil(mr));
+    let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
+    let tile_work = mr * nv * taps * sum.channels.count;
+    let units = if rows == 1 { tiles } else { rows };
+    let unit_work = if rows == 1 { tile_work } else { tile_work * tiles };
+    let split = chunk < sum.channels.blocks();
+    let size = if split {
+        units
+    } else if weights_outer {
+        ITEM.div_ceil(unit_work.max(1))
+    } else {
+        // As many as keep their input in half of the second-level cache.
+        let all_inputs: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.inputs).product();
+        let unit_input = (all_inputs * sum.channels.count * 4).div_ceil(units).max(1);
+        (target.l2 / 2).div_ceil(unit_input)
+    };
+    // Every thread gets some items.
+    let others = sum.vectors().div_ceil(nv) * sum.batch.iter().map(|b| b.extent).product::<usize>();
+    let wanted = (if target.threads > 1 { 6 * target.threads } else { 1 }).div_ceil(others);
+    let most = units.div_ceil(wanted.min(units)).max(1);
+    let size = size.clamp(1, most);
+    if rows == 1 { (1, size) } else { (size, tiles) }
+}
