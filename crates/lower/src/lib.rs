@@ -10,6 +10,7 @@ mod broadcast;
 mod concat;
 pub mod conv;
 mod convert;
+mod copy_kernel;
 pub mod cost;
 pub mod expression;
 mod gather;
