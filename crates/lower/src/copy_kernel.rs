@@ -208,7 +208,7 @@ pub fn elements(ty: &TensorType) -> usize {
 }
 
 /// What the loop around one core costs.
-const CORE_SECONDS: f64 = 0.5e-9;
+const CORE_SECONDS: f64 = 0.3e-9;
 
 /// Estimated time of copies that make the region's first result.
 pub fn copy_work(region: &Region, copies: &Option<Vec<StridedCopy>>, target: &Target) -> Work {

@@ -21,7 +21,7 @@ pub static RESIZE_NEAREST: Algorithm = Algorithm {
         let axes = applies(region).unwrap_or_default();
         let row = axes.last().filter(|a| a.table.is_none()).map_or(1, |a| a.size);
         let rows = region.outputs[0].count() as f64 / row.max(1) as f64;
-        Work { flops: 0.0, seconds: rows * 3e-10 + region.outputs[0].bytes() as f64 * 2e-11 }
+        Work { flops: 0.0, seconds: rows * 4e-10 + region.outputs[0].bytes() as f64 * 2.5e-11 }
     },
     lower,
 };
