@@ -3,6 +3,7 @@
 //! A backend turns kernels into one blob of position-independent code with no open symbol and no writable data
 //! ([`Code`]): what the artifact holds and the runtime maps. LLVM is there with feature `llvm`, Cranelift always.
 
+mod cranelift;
 #[cfg(feature = "llvm")]
 mod llvm;
 #[cfg(feature = "llvm")]
@@ -76,10 +77,7 @@ pub fn emit(kernels: &[Kernel], target: &Target, backend: Backend) -> Result<Cod
         Backend::Llvm => llvm::emit(kernels, target),
         #[cfg(not(feature = "llvm"))]
         Backend::Llvm => Err(without_llvm()),
-        Backend::Cranelift => {
-            let _ = target;
-            Err(CodegenError::Unavailable("cranelift: not there yet".into()))
-        }
+        Backend::Cranelift => cranelift::emit(kernels, target),
     }
 }
 

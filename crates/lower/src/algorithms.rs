@@ -22,6 +22,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::matmul::loops::MATMUL_LOOPS,
     &crate::non_max_suppression::NON_MAX_SUPPRESSION,
     &crate::pad::PAD,
+    &crate::reduce::REDUCE,
     &crate::reshape::RESHAPE,
     &crate::resize::RESIZE,
     &crate::resize_copy::RESIZE_COPY,

@@ -4,6 +4,7 @@
 //! operands run over everything there is one row. Each row goes by vectors; an operand that is repeated along the row is
 //! loaded once before it. In place wherever an operand has the result's dims and element size.
 
+use crate::collapse::{aligned_dims, groups, merged_dims};
 use crate::cost::streaming;
 use crate::expression::{emit_expr, working_type};
 use crate::operand::{BroadcastOperand, Position, lane_axis, zero_tail_lanes};
@@ -102,11 +103,7 @@ impl Space {
         let result = &region.outputs[0];
         let rank = result.dims.len();
         let indexed = |axis: usize| expr.nodes().iter().any(|n| matches!(n, ExprNode::Index(a) if *a as usize == axis));
-        let aligned: Vec<Vec<usize>> = region
-            .inputs
-            .iter()
-            .map(|ty| [vec![1; rank.saturating_sub(ty.dims.len())], ty.dims.clone()].concat())
-            .collect();
+        let aligned: Vec<Vec<usize>> = region.inputs.iter().map(|ty| aligned_dims(&ty.dims, rank)).collect();
         let partial_block = matches!(result.layout, Layout::Blocked(b) if !result.dims[1].is_multiple_of(b));
         let whole = |k: usize| aligned[k] == result.dims && region.inputs[k].layout == result.layout;
         let flat = (0..aligned.len()).all(|k| whole(k) || region.inputs[k].count() == 1);
@@ -117,23 +114,11 @@ impl Space {
             return Space { operands, result: TensorType::plain(result.dtype, &[count]), axes: vec![None; rank] };
         }
         let first = if result.layout == Layout::Plain { 0 } else { 2 };
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        for axis in 0..rank {
-            let joins = groups.last().is_some_and(|group| {
-                group[0] >= first
-                    && !indexed(axis)
-                    && !indexed(group[0])
-                    && aligned.iter().all(|dims| joined(dims, &result.dims, group, axis))
-            });
-            match groups.last_mut() {
-                Some(group) if joins => group.push(axis),
-                _ => groups.push(vec![axis]),
-            }
-        }
-        let merged = |dims: &[usize]| -> Vec<usize> {
-            let dims: Vec<usize> = groups.iter().map(|g| g.iter().map(|&a| dims[a]).product()).collect();
-            if dims.is_empty() { vec![1] } else { dims }
+        let runs = |axis: usize| -> Option<Vec<bool>> {
+            (result.dims[axis] != 1).then(|| aligned.iter().map(|dims| dims[axis] != 1).collect())
         };
+        let groups = groups(rank, runs, |axis| axis < first || indexed(axis));
+        let merged = |dims: &[usize]| merged_dims(&groups, dims);
         let place = |axis: usize| groups.iter().position(|g| *g == [axis]);
         let operands = region.inputs.iter().zip(&aligned).map(|(ty, d)| TensorType { dims: merged(d), ..ty.clone() });
         Space {
@@ -166,15 +151,6 @@ impl Space {
             Layout::Blocked(block) => writer.blocked(&mut b, block),
         }
         (b.finish(), in_place)
-    }
-}
-
-/// Whether an operand either runs over an axis and the group before it or is repeated over both.
-fn joined(dims: &[usize], result: &[usize], group: &[usize], axis: usize) -> bool {
-    let runs = |axis: usize| (result[axis] != 1).then_some(dims[axis] != 1);
-    match (group.iter().find_map(|&a| runs(a)), runs(axis)) {
-        (Some(before), Some(here)) => before == here,
-        _ => true,
     }
 }
 

@@ -22,7 +22,7 @@ pub fn depth_to_space(cx: &mut Context, node: &Node) -> Results {
     Ok(vec![y])
 }
 
-/// SpaceToDepth; modes as in DepthToSpace, from opset 26 on.
+/// SpaceToDepth; modes as in DepthToSpace, from opset 28 on.
 pub fn space_to_depth(cx: &mut Context, node: &Node) -> Results {
     let (x, block) = (node.input(0)?, block_size(node)?);
     let [n, c, h, w] = image(cx, x)?;
