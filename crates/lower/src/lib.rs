@@ -12,6 +12,7 @@ mod collapse;
 mod concat;
 pub mod conv;
 mod convert;
+mod copy_kernel;
 pub mod cost;
 mod cum_sum;
 pub mod expression;
