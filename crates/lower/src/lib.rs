@@ -11,6 +11,7 @@ mod broadcast;
 mod collapse;
 mod concat;
 pub mod conv;
+pub mod conv_transpose;
 mod convert;
 mod copy_kernel;
 pub mod cost;
