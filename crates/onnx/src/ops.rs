@@ -17,6 +17,7 @@ mod constant;
 mod conv;
 mod conv_transpose;
 mod depth_space;
+mod einsum;
 mod expand;
 mod gather;
 mod gemm;
@@ -36,6 +37,8 @@ mod pow;
 mod reduce;
 mod reshape;
 mod reshape_like;
+mod resize;
+mod resize_table;
 mod scatter;
 mod select;
 mod shape;
@@ -167,6 +170,7 @@ const MOVE: &[Row] = &[
     ("ConstantOfShape", &[(9, expand::constant_of_shape)]),
     ("CumSum", &[(11, along_axis::cum_sum)]),
     ("DepthToSpace", &[(1, depth_space::depth_to_space)]),
+    ("Einsum", &[(12, einsum::einsum)]),
     ("Expand", &[(8, expand::expand)]),
     ("EyeLike", &[(9, by_position::eye_like)]),
     ("Flatten", &[(1, reshape_like::flatten)]),
@@ -179,6 +183,7 @@ const MOVE: &[Row] = &[
     ("Pad", &[(1, pad::pad_1), (2, pad::pad_2), (11, pad::pad)]),
     ("Range", &[(11, shape::range)]),
     ("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)]),
+    ("Resize", &[(10, resize::resize_10), (11, resize::resize)]),
     ("Scatter", &[(9, scatter::scatter_elements)]),
     ("ScatterElements", &[(11, scatter::scatter_elements)]),
     ("ScatterND", &[(11, scatter::scatter_nd)]),
@@ -193,6 +198,7 @@ const MOVE: &[Row] = &[
     ("Transpose", &[(1, transpose::transpose)]),
     ("Trilu", &[(14, by_position::trilu)]),
     ("Unsqueeze", &[(1, reshape_like::unsqueeze_1), (13, reshape_like::unsqueeze)]),
+    ("Upsample", &[(1, resize::upsample_1), (7, resize::upsample_7), (9, resize::upsample_9)]),
 ];
 
 /// The handler of an operator of ONNX's own domain at an opset version.
