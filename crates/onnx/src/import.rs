@@ -172,9 +172,7 @@ fn add_initializers(
 fn add_node(cx: &mut Context, file: &str, flat: &FlatNode, base: Option<&Path>) -> Result<(), ImportError> {
     let op = flat.proto.op_type.as_deref().unwrap_or("");
     let node = Node {
-        name: &flat.name,
         op,
-        opset: flat.opset,
         inputs: flat.proto.input.iter().map(|name| cx.values.get(name).copied()).collect(),
         outputs: &flat.proto.output,
         base,

@@ -1,4 +1,4 @@
-//! Resize and Upsample: separable resampling with constant tables.
+//! Resize: separable resampling with constant tables.
 
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
@@ -12,51 +12,24 @@ use cnnc_tensor::{DType, Layout, Scalar, Tensor};
 const MAX_TABLE: f64 = (1u64 << 26) as f64;
 
 /// What is resampled how, one entry per axis of the operand.
-struct Plan {
-    sizes: Vec<usize>,
-    scales: Vec<f32>,
-    rois: Vec<(f32, f32)>,
+pub struct Plan {
+    /// Sizes of the result.
+    pub sizes: Vec<usize>,
+    /// Ratios.
+    pub scales: Vec<f32>,
+    /// Regions of interest, as fractions.
+    pub rois: Vec<(f32, f32)>,
 }
 
 impl Plan {
-    fn by_scales(dims: &[usize], scales: Vec<f32>) -> Result<Plan, Reason> {
+    /// Sizes rounded down from scales.
+    pub fn by_scales(dims: &[usize], scales: Vec<f32>) -> Result<Plan, Reason> {
         if scales.len() != dims.len() || scales.iter().any(|s| !(*s > 0.0 && s.is_finite())) {
             return invalid(format!("scales {scales:?} for dims {dims:?}"));
         }
         let sizes = dims.iter().zip(&scales).map(|(&d, &s)| (d as f32 * s).floor() as usize).collect();
         Ok(Plan { sizes, scales, rois: vec![(0.0, 1.0); dims.len()] })
     }
-}
-
-/// Upsample of opset 1: height and width of an image.
-pub fn upsample_1(cx: &mut Context, node: &Node) -> Results {
-    let x = node.input(0)?;
-    let (height, width) = (node.float("height_scale", 1.0)?, node.float("width_scale", 1.0)?);
-    upsampled(cx, node, x, vec![1.0, 1.0, height, width])
-}
-
-/// Upsample of opsets 7 and 8: scales as an attribute.
-pub fn upsample_7(cx: &mut Context, node: &Node) -> Results {
-    let x = node.input(0)?;
-    match node.opt_floats("scales")? {
-        Some(scales) => upsampled(cx, node, x, scales),
-        None => invalid("attribute 'scales' is missing"),
-    }
-}
-
-/// Upsample of opset 9: scales as an operand.
-pub fn upsample_9(cx: &mut Context, node: &Node) -> Results {
-    let (x, scales) = (node.input(0)?, floats(cx, node, 1, "scales")?);
-    upsampled(cx, node, x, scales)
-}
-
-fn upsampled(cx: &mut Context, node: &Node, x: ValueId, scales: Vec<f32>) -> Results {
-    let plan = Plan::by_scales(&cx.dims(x), scales)?;
-    let kernel = match node.string("mode", "nearest")? {
-        "nearest" => Kernel::Nearest(Nearest::Floor),
-        _ => Kernel::of(node)?,
-    };
-    resampled(cx, node, x, &plan, |_| kernel, Coordinates::Asymmetric)
 }
 
 /// Resize of opset 10: scales only; the nearest element is the upper one where the result is smaller.
@@ -136,11 +109,12 @@ fn by_sizes(node: &Node, dims: &[usize], axes: &[usize], wanted: &[usize]) -> Re
 }
 
 /// A constant operand of floats.
-fn floats(cx: &Context, node: &Node, k: usize, name: &str) -> Result<Vec<f32>, Reason> {
+pub fn floats(cx: &Context, node: &Node, k: usize, name: &str) -> Result<Vec<f32>, Reason> {
     Ok(node.tensor_input(cx, k, name)?.to_f64_vec().into_iter().map(|v| v as f32).collect())
 }
 
-fn resampled(
+/// Resamples by a plan; the kernel may hang on an axis's scale.
+pub fn resampled(
     cx: &mut Context,
     node: &Node,
     x: ValueId,

@@ -1,14 +1,13 @@
-//! ScatterElements (once called Scatter) and ScatterND.
+//! ScatterElements, once called Scatter.
 
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
 use crate::node::{Node, axis_of};
 use cnnc_ir::graph::Op;
 use cnnc_ir::graph::ops::ScatterKind;
-use cnnc_tensor::DType;
 
 /// The attribute `reduction`, from opset 16 on.
-fn kind(node: &Node) -> Result<ScatterKind, Reason> {
+pub fn kind(node: &Node) -> Result<ScatterKind, Reason> {
     Ok(match node.string("reduction", "none")? {
         "none" => ScatterKind::Replace,
         "add" => ScatterKind::Add,
@@ -24,11 +23,4 @@ pub fn scatter_elements(cx: &mut Context, node: &Node) -> Results {
     let (data, indices, updates) = (node.input(0)?, node.input(1)?, node.input(2)?);
     let axis = axis_of(node.int("axis", 0)?, cx.rank(data))?;
     cx.add(Op::ScatterElements { axis, kind: kind(node)? }, &[data, indices, updates])
-}
-
-/// ScatterND.
-pub fn scatter_nd(cx: &mut Context, node: &Node) -> Results {
-    let (data, indices, updates) = (node.input(0)?, node.input(1)?, node.input(2)?);
-    let indices = cx.cast(DType::I64, indices)?;
-    cx.add(Op::ScatterNd { kind: kind(node)? }, &[data, indices, updates])
 }

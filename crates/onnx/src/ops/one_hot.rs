@@ -1,4 +1,4 @@
-//! Trilu, EyeLike and OneHot: elementwise operators of an element's position.
+//! OneHot: an elementwise operator of the position along the new axis.
 
 use crate::context::{Context, Results};
 use crate::error::invalid;
@@ -7,42 +7,6 @@ use crate::ops::slice::part;
 use cnnc_ir::expr::{BinaryOp, ExprBuilder};
 use cnnc_ir::graph::Op;
 use cnnc_tensor::{DType, Scalar};
-
-/// Trilu: the part above (or below) the k-th diagonal of the last two axes, else zero.
-pub fn trilu(cx: &mut Context, node: &Node) -> Results {
-    let x = node.input(0)?;
-    let rank = cx.rank(x) as u32;
-    if rank < 2 {
-        return invalid(format!("x of dims {:?} has no diagonal", cx.dims(x)));
-    }
-    let k = match node.optional(1) {
-        None => cx.scalar(Scalar::i64(0)),
-        Some(k) => cx.reshape(k, &[])?,
-    };
-    let (upper, zero) = (node.flag("upper", true)?, Scalar::from_i64(cx.dtype(x), 0));
-    let y = cx.map(&[x, k], |b, v| {
-        let (row, column, zero) = (b.index(rank - 2), b.index(rank - 1), b.constant(zero));
-        let diagonal = b.binary(BinaryOp::Sub, column, row);
-        let kept = if upper { b.binary(BinaryOp::Le, v[1], diagonal) } else { b.binary(BinaryOp::Le, diagonal, v[1]) };
-        b.select(kept, v[0], zero)
-    })?;
-    Ok(vec![y])
-}
-
-/// EyeLike: ones on the k-th diagonal.
-pub fn eye_like(cx: &mut Context, node: &Node) -> Results {
-    let x = node.input(0)?;
-    let (dims, dtype) = (cx.dims(x), node.opt_dtype("dtype")?.unwrap_or(cx.dtype(x)));
-    if dims.len() != 2 {
-        return invalid(format!("x of dims {dims:?} must be a matrix"));
-    }
-    let mut b = ExprBuilder::default();
-    let (row, column, k) = (b.index(0), b.index(1), b.constant(Scalar::i64(node.int("k", 0)?)));
-    let diagonal = b.binary(BinaryOp::Sub, column, row);
-    let on = b.binary(BinaryOp::Eq, diagonal, k);
-    let result = if dtype == DType::Bool { on } else { b.cast(dtype, on) };
-    cx.add(Op::Map { expr: b.finish(result), dims }, &[])
-}
 
 /// OneHot: along a new axis the second value where the position is the index, else the first.
 pub fn one_hot(cx: &mut Context, node: &Node) -> Results {

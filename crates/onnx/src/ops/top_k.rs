@@ -1,7 +1,7 @@
-//! TopK and CumSum.
+//! TopK.
 
 use crate::context::{Context, Results};
-use crate::error::{Reason, invalid};
+use crate::error::invalid;
 use crate::node::{Node, axis_of};
 use cnnc_ir::graph::Op;
 
@@ -25,12 +25,4 @@ fn top(cx: &mut Context, node: &Node, k: i64) -> Results {
         return invalid(format!("k is {k} for axis {axis} of dims {dims:?}"));
     };
     cx.add(Op::TopK { k, axis, largest: node.flag("largest", true)? }, &[x])
-}
-
-/// CumSum.
-pub fn cum_sum(cx: &mut Context, node: &Node) -> Results {
-    let x = node.input(0)?;
-    let axis = axis_of(node.int_input(cx, 1, "axis")?, cx.rank(x))?;
-    let (exclusive, reverse): (Result<bool, Reason>, _) = (node.flag("exclusive", false), node.flag("reverse", false));
-    cx.add(Op::CumSum { axis, exclusive: exclusive?, reverse: reverse? }, &[x])
 }

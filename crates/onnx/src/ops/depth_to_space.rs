@@ -1,11 +1,11 @@
-//! DepthToSpace and SpaceToDepth: blocks of pixels to channels and back, as reshape, transpose, reshape.
+//! DepthToSpace: channels to blocks of pixels, as reshape, transpose, reshape.
 
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
 use crate::node::Node;
 
 /// Dims `[n, c, h, w]`, the block size, and whether channels are counted column-row-depth.
-fn geometry(cx: &Context, node: &Node) -> Result<([usize; 4], usize, bool), Reason> {
+pub fn geometry(cx: &Context, node: &Node) -> Result<([usize; 4], usize, bool), Reason> {
     let dims = cx.dims(node.input(0)?);
     let Ok(dims) = <[usize; 4]>::try_from(dims.as_slice()) else {
         return invalid(format!("x of dims {dims:?}: it needs [n, c, h, w]"));
@@ -33,16 +33,4 @@ pub fn depth_to_space(cx: &mut Context, node: &Node) -> Results {
     let x = cx.reshape(node.input(0)?, &split)?;
     let x = cx.transpose(x, &perm)?;
     Ok(vec![cx.reshape(x, &[n, depth, h * b, w * b])?])
-}
-
-/// SpaceToDepth; `mode` from opset 28 on.
-pub fn space_to_depth(cx: &mut Context, node: &Node) -> Results {
-    let ([n, c, h, w], b, crd) = geometry(cx, node)?;
-    if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
-        return invalid(format!("{h} by {w} pixels do not make blocks of {b} by {b}"));
-    }
-    let perm = if crd { [0, 1, 3, 5, 2, 4] } else { [0, 3, 5, 1, 2, 4] };
-    let x = cx.reshape(node.input(0)?, &[n, c, h / b, b, w / b, b])?;
-    let x = cx.transpose(x, &perm)?;
-    Ok(vec![cx.reshape(x, &[n, c * b * b, h / b, w / b])?])
 }
