@@ -3,6 +3,7 @@
 //! A backend turns kernels into one blob of position-independent code with no open symbol and no writable data
 //! ([`Code`]): what the artifact holds and the runtime maps. LLVM is there with feature `llvm`, Cranelift always.
 
+mod cranelift;
 #[cfg(feature = "llvm")]
 mod llvm;
 #[cfg(feature = "llvm")]
@@ -76,10 +77,7 @@ pub fn emit(kernels: &[Kernel], target: &Target, backend: Backend) -> Result<Cod
         Backend::Llvm => llvm::emit(kernels, target),
         #[cfg(not(feature = "llvm"))]
         Backend::Llvm => Err(without_llvm()),
-        Backend::Cranelift => {
-            let _ = target;
-            Err(CodegenError::Unavailable("cranelift: not there yet".into()))
-        }
+        Backend::Cranelift => cranelift::emit(kernels, target),
     }
 }
 
@@ -94,4 +92,17 @@ fn without_llvm() -> CodegenError {
     let what =
         "built without LLVM: build with --features llvm (Debian: apt-get install llvm-19-dev), or choose cranelift";
     CodegenError::Unavailable(what.into())
+}
+
+#[cfg(all(test, not(feature = "llvm")))]
+mod tests {
+    use super::*;
+    use cnnc_tensor::Isa;
+
+    #[test]
+    fn without_llvm_the_error_says_how_to_get_it() {
+        let error = emit(&[], &Target::of(Isa::X86V3), Backend::Llvm).expect_err("not built in");
+        assert!(error.to_string().contains("--features llvm"), "{error}");
+        assert!(!Backend::Llvm.available());
+    }
 }

@@ -126,6 +126,7 @@ fn compile(module: &Module, machine: &TargetMachine) -> Result<Piece, String> {
     let options = PassBuilderOptions::create();
     options.set_loop_vectorization(!module.vectors);
     options.set_loop_slp_vectorization(!module.vectors);
+    options.set_loop_unrolling(!module.vectors);
     llvm.run_passes("default<O3>", machine, options).map_err(|e| e.to_string())?;
     let object = machine.write_to_memory_buffer(&llvm, FileType::Object).map_err(|e| e.to_string())?;
     link(object.as_slice(), function::SYMBOL)

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub use eval::{EvalError, eval_op, evaluate, evaluate_observed};
 pub use infer::{InferError, infer};
 pub use ops::Op;
-pub use text::{ParseError, parse_graph};
+pub use text::{INLINE_ELEMENTS, ParseError, parse_graph, parse_graph_with, print_with_constants, seeded};
 pub use verify::{VerifyError, verify};
 
 /// Index of a value in its graph.

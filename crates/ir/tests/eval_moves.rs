@@ -1,6 +1,8 @@
 //! Evaluation of the operators that only move data against their definition, index tuple by index tuple, on random
 //! shapes and on elements of every size.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Op, eval_op};
 use cnnc_tensor::{DType, Layout, Scalar, Tensor};

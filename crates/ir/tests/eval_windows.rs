@@ -1,6 +1,8 @@
 //! Evaluation of convolutions, transposed convolutions, pools and matrix products against naive loops over index
 //! tuples, on random geometries.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use cnnc_ir::expr::{BinaryOp, Expr, ExprBuilder, UnaryOp};
 use cnnc_ir::graph::ops::{PoolKind, Window};
 use cnnc_ir::graph::{Op, eval_op};

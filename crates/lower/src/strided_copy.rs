@@ -152,10 +152,11 @@ impl StridedCopy {
             let kept = self.axes.iter().enumerate().filter(|(k, _)| !without.contains(k));
             kept.map(|(_, &axis)| Loop::each(axis)).collect()
         };
-        let Some(last) = self.axes.len().checked_sub(1) else { return (Core::Element, vec![]) };
+        let element = if self.operand.is_some() { Core::Element } else { Core::Zeros(1) };
+        let Some(last) = self.axes.len().checked_sub(1) else { return (element, vec![]) };
         let row = self.axes[last];
         if row.to != 1 {
-            return (Core::Element, loops(&[]));
+            return (element, loops(&[]));
         }
         let lanes = power_of_two_below(row.extent.min(width));
         if row.from == 1 || self.operand.is_none() {
@@ -187,7 +188,7 @@ impl StridedCopy {
             outer.push(Loop { axis: row, step: lanes });
             return (Core::Stride(row.from, lanes), outer);
         }
-        (Core::Element, loops(&[]))
+        (element, loops(&[]))
     }
 }
 

@@ -53,16 +53,28 @@ impl Tail {
         same.iter().map(|k| self.first + k).collect()
     }
 
-    /// Whether a region's tail, operands or `Index` leaves, depends on where an element stands in its image: not so for
-    /// operands of the result's own dims and layout, for scalars and for one value per channel.
+    /// Whether a convolution's tail, by its operands or `Index` leaves, depends on where an element stands in its image:
+    /// not so for operands of the result's own dims and layout, for scalars and for one value per channel.
     pub fn needs_coordinates(region: &Region) -> bool {
+        Tail::depends_on(region, |axis| axis >= 2)
+    }
+
+    /// Whether a matrix product's tail depends on the row: not so for operands of the result's own dims and for one
+    /// value per column.
+    pub fn needs_rows(region: &Region) -> bool {
+        let last = region.outputs[0].dims.len().saturating_sub(1);
+        Tail::depends_on(region, |axis| axis != last)
+    }
+
+    fn depends_on(region: &Region, axis: impl Fn(usize) -> bool) -> bool {
         let Some((expr, first)) = region.op.tail() else { return false };
         let result = &region.outputs[0];
-        expr.nodes().iter().any(|n| matches!(n, ExprNode::Index(_)))
+        let rank = result.dims.len();
+        expr.nodes().iter().any(|n| matches!(n, ExprNode::Index(k) if axis(*k as usize)))
             || region.inputs[first..].iter().any(|ty| {
                 let same = ty.dims == result.dims && ty.layout == result.layout;
-                let leading = ty.dims.len() + 2 - result.dims.len().min(ty.dims.len() + 2);
-                !same && ty.dims.iter().skip(leading).any(|&d| d != 1)
+                let missing = rank - ty.dims.len().min(rank);
+                !same && ty.dims.iter().enumerate().any(|(k, &d)| d != 1 && axis(k + missing))
             })
     }
 

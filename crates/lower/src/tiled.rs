@@ -82,8 +82,12 @@ pub enum ResultPlace {
         /// Whether the columns are the flattened spatial axes.
         flattened: bool,
     },
-    /// Row-major `[batch.., M, N]`: columns walk M, vectors run along N.
-    Rows,
+    /// Row-major `[batch.., M, N]`: columns walk M, vectors run along N. Where the sum has no batch axes, columns walk
+    /// the batch axes and M as one.
+    Rows {
+        /// Rank of the result.
+        rank: usize,
+    },
 }
 
 /// What is summed. All strides are in elements.

@@ -1,4 +1,5 @@
 //! Convolutions: every candidate of every algorithm against the reference evaluation.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod common;
 
@@ -159,7 +160,7 @@ const TAILS: [Tail; 4] = [Tail::Identity, Tail::Bias, Tail::Residual, Tail::Shif
 #[test]
 fn random_problems_in_every_layout() {
     let mut random = Random::new(7);
-    for round in 0..24 {
+    for round in 0..40 {
         for target in targets() {
             let blocked = Layout::Blocked(target.lanes);
             let problem = Problem::random(&mut random, target.lanes);
@@ -187,7 +188,28 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(32, 64, 6, 3, 1, 1).grouped(2), blocked, "direct", Tail::Residual);
         takes(Problem::square(3, 24, 17, 7, 2, 3), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
+        takes(Problem::square(24, 24, 9, 3, 1, 1).grouped(24), blocked, "depthwise", Tail::Residual);
+        takes(Problem::square(40, 40, 7, 5, 2, 2).grouped(40), blocked, "depthwise", Tail::Shift);
+        takes(Problem::square(32, 32, 6, 3, 1, 1).grouped(8), blocked, "grouped", Tail::Bias);
+        takes(Problem::square(24, 24, 6, 3, 2, 1).grouped(12), blocked, "grouped", Tail::Shift);
+        takes(Problem::square(20, 40, 5, 3, 1, 1).grouped(20), blocked, "grouped", Tail::Residual);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
+    }
+}
+
+#[test]
+fn plain_loops_take_every_element_type() {
+    let mut random = Random::new(9);
+    for dtype in [DType::F64, DType::F16, DType::I32, DType::I64, DType::U8, DType::F32] {
+        for _ in 0..3 {
+            let problem = Problem::random(&mut random, 4);
+            let mut weights = vec![problem.outputs, problem.channels / problem.groups];
+            weights.extend(&problem.window.kernel);
+            let x = random.tensor(dtype, &problem.dims(problem.channels, &problem.input));
+            let w = random.tensor(dtype, &weights);
+            let op = Op::Conv { window: problem.window.clone(), groups: problem.groups, tail: Tail::Identity.expr() };
+            Case::new(op, vec![x, w]).tolerance(2e-3).check_all();
+        }
     }
 }

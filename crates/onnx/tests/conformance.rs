@@ -125,3 +125,44 @@ fn backend_tests() {
     println!("{passed} passed, {expected} fail as listed, {other_types} of other element types, {failures} failed");
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
+
+/// Every model of the tests with some of its bytes changed: errors are fine, panics and endless work are not.
+#[test]
+fn damaged_backend_tests() {
+    let Ok(root) = std::env::var("CNNC_CONFORMANCE") else {
+        println!("skipped: CNNC_CONFORMANCE names no folder of ONNX backend tests");
+        return;
+    };
+    let rounds = std::env::var("CNNC_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    let root = Path::new(&root);
+    let text = std::fs::read_to_string(root.join("index.json")).unwrap();
+    let index: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % limit.max(1)
+    };
+    for name in index.keys() {
+        let bytes = std::fs::read(root.join(name).join("model.onnx")).unwrap();
+        for _ in 0..rounds {
+            let mut damaged = bytes.clone();
+            for _ in 0..1 + random(4) {
+                let at = random(damaged.len());
+                damaged[at] = if random(2) == 0 { random(256) as u8 } else { damaged[at] ^ (1 << random(8)) };
+            }
+            let mut options = ImportOptions::default();
+            for _ in 0..4 {
+                match cnnc_onnx::import_bytes(damaged.clone(), None, &options) {
+                    Err(ImportError::DynamicDim { input, .. }) => _ = options.shapes.insert(input, vec![2, 3, 4]),
+                    Err(ImportError::NeedsValue { inputs, .. }) => {
+                        let small = Tensor::from_vec(&[2], &[random(5) as i64 - 1, 1]).unwrap();
+                        options.bound.extend(inputs.into_iter().map(|n| (n, small.clone())));
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+}

@@ -32,6 +32,10 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 fn main() {
+    if !cfg!(target_arch = "x86_64") {
+        println!("skipped: machine code for x86-64");
+        return;
+    }
     let model = Arc::new(Model::from_variant("net", reversing(9)).unwrap());
     let (input, mut output) = (vec![0u8; 4 * COUNT], vec![0u8; 4 * COUNT]);
     for threads in [1, 2, 4] {

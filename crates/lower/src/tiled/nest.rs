@@ -118,7 +118,7 @@ struct Place<'a> {
 impl Nest<'_> {
     fn bundle(&self, vectors: usize, last: bool) -> Bundle {
         let rest = self.sum.outputs % self.sum.lanes;
-        let masked = last && rest != 0 && (self.sum.w_masked || self.sum.place == ResultPlace::Rows);
+        let masked = last && rest != 0 && (self.sum.w_masked || matches!(self.sum.place, ResultPlace::Rows { .. }));
         let mut counts = vec![None; vectors];
         if let (true, Some(count)) = (masked, counts.last_mut()) {
             *count = Some(rest as i64);
@@ -330,7 +330,7 @@ impl Nest<'_> {
     fn column_coordinate(&self, coords: &[Val]) -> usize {
         match self.sum.place {
             ResultPlace::Blocked { .. } => coords.len() - 1,
-            ResultPlace::Rows => coords.len() - 2,
+            ResultPlace::Rows { .. } => coords.len() - 2,
         }
     }
 
@@ -348,7 +348,7 @@ impl Nest<'_> {
         let lanes = sum.lanes as i64;
         let mut coords = place.item.batch.clone();
         match &sum.place {
-            ResultPlace::Rows => {
+            ResultPlace::Rows { rank } => {
                 let (m, n) = (sum.columns.axis.outputs as i64, sum.outputs as i64);
                 let mut terms = vec![];
                 let mut stride = m * n;
@@ -358,6 +358,9 @@ impl Nest<'_> {
                 }
                 terms.extend([(channel, 1), (column, n)]);
                 let flat = b.address(0, &terms);
+                while coords.len() + 2 < *rank {
+                    coords.push(b.index(0));
+                }
                 coords.extend([column, channel]);
                 (coords, flat)
             }

@@ -1,7 +1,9 @@
 //! The instructions on one lane: the definition of their semantics.
 //!
-//! A lane is the element's bits, zero-extended to 64 (as in [`Scalar`](cnnc_tensor::Scalar)); a bool is 0 or 1. F16 and
-//! BF16 are converted through f32.
+//! A lane is the element's bits, zero-extended to 64 (as in [`Scalar`](cnnc_tensor::Scalar)); a bool is 0 or 1. Every
+//! conversion is rounded once: F16 and BF16 are made of an f32 that is rounded to odd (Boldo and Melquiond, "Emulation
+//! of a FMA and correctly rounded sums: proved algorithms using rounding to odd", IEEE Transactions on Computers 57(4),
+//! 2008).
 
 use crate::kernel::{BinOp, CmpOp, UnOp};
 use cnnc_tensor::DType;
@@ -158,8 +160,8 @@ pub fn convert(from: DType, to: DType, a: u64) -> u64 {
         _ if from == to => a,
         DType::F16 => convert(DType::F32, to, u64::from(f16_to_f32(a as u16).to_bits())),
         DType::BF16 => convert(DType::F32, to, a << 16),
-        DType::F32 => from_float(to, f64::from(f32::from_bits(a as u32)), f32::from_bits(a as u32)),
-        DType::F64 => from_float(to, f64::from_bits(a), f64::from_bits(a) as f32),
+        DType::F32 => from_float(to, f64::from(f32::from_bits(a as u32))),
+        DType::F64 => from_float(to, f64::from_bits(a)),
         _ => {
             let signed = extend(from, a);
             match to {
@@ -167,7 +169,8 @@ pub fn convert(from: DType, to: DType, a: u64) -> u64 {
                 DType::F32 => u64::from((signed as f32).to_bits()),
                 DType::F64 if from == DType::U64 => (a as f64).to_bits(),
                 DType::F64 => (signed as f64).to_bits(),
-                DType::F16 | DType::BF16 => convert(DType::F32, to, convert(from, DType::F32, a)),
+                DType::F16 | DType::BF16 if from == DType::U64 => from_float(to, int_to_odd(i128::from(a))),
+                DType::F16 | DType::BF16 => from_float(to, int_to_odd(i128::from(signed))),
                 DType::Bool => u64::from(a != 0),
                 _ => signed as u64 & mask(to),
             }
@@ -175,13 +178,13 @@ pub fn convert(from: DType, to: DType, a: u64) -> u64 {
     }
 }
 
-/// Conversion of a float, given exactly in f64 and rounded to f32.
-fn from_float(to: DType, x: f64, narrow: f32) -> u64 {
+/// Conversion of a float, given in f64.
+fn from_float(to: DType, x: f64) -> u64 {
     let bits = match to {
-        DType::F32 => u64::from(narrow.to_bits()),
+        DType::F32 => u64::from((x as f32).to_bits()),
         DType::F64 => x.to_bits(),
-        DType::F16 => u64::from(f32_to_f16(narrow)),
-        DType::BF16 => u64::from(f32_to_bf16(narrow)),
+        DType::F16 => u64::from(f32_to_f16(float_to_odd(x))),
+        DType::BF16 => u64::from(f32_to_bf16(float_to_odd(x))),
         DType::I8 => x as i8 as u64,
         DType::I16 => x as i16 as u64,
         DType::I32 => x as i32 as u64,
@@ -193,6 +196,26 @@ fn from_float(to: DType, x: f64, narrow: f32) -> u64 {
         DType::Bool => u64::from(x != 0.0),
     };
     bits & mask(to)
+}
+
+/// An f64 as f32: where it is not exact, the neighbour that has an odd fraction.
+fn float_to_odd(x: f64) -> f32 {
+    let near = x as f32;
+    if f64::from(near) == x || x.is_nan() {
+        return near;
+    }
+    let past = u32::from(f64::from(near).abs() > x.abs());
+    f32::from_bits((near.to_bits() - past) | 1)
+}
+
+/// An integer as f64: where it is not exact, the neighbour that has an odd fraction.
+fn int_to_odd(x: i128) -> f64 {
+    let near = x as f64;
+    if near as i128 == x {
+        return near;
+    }
+    let past = u64::from((near as i128).abs() > x.abs());
+    f64::from_bits((near.to_bits() - past) | 1)
 }
 
 /// Exact. A NaN becomes a quiet one.
@@ -274,12 +297,19 @@ mod tests {
                 assert_eq!(round(middle), bits + (bits & 1), "{dtype} {bits:#x}");
                 assert_eq!(round(middle.next_down()), bits);
                 assert_eq!(round(middle.next_up()), bits + 1);
+                let wide = |x: f64| convert(DType::F64, dtype, x.to_bits());
+                let middle = f64::from(middle);
+                assert_eq!((wide(middle.next_down()), wide(middle.next_up())), (bits, bits + 1));
             }
             let past = |f: f64| convert(DType::F64, dtype, f.to_bits());
             assert_eq!(past(3.4e38), if dtype == DType::F16 { infinity } else { past(f64::from(f32::MAX)) });
             assert_eq!(past(f64::INFINITY), infinity);
             assert!(value(past(f64::NAN)).is_nan());
         }
+        let tie = (1i64 << 62) + (1 << 54);
+        let integer = |x: i64| convert(DType::I64, DType::BF16, x as u64);
+        assert_eq!([integer(tie - 1), integer(tie), integer(tie + 1)], [0x5e80, 0x5e80, 0x5e81]);
+        assert_eq!([integer(1 - tie), integer(-tie), integer(-tie - 1)], [0xde80, 0xde80, 0xde81]);
         assert_eq!(convert(DType::F32, DType::F16, u64::from(65519.996f32.to_bits())), 0x7bff);
         assert_eq!(convert(DType::F32, DType::F16, u64::from(65520f32.to_bits())), 0x7c00);
     }

@@ -1,0 +1,118 @@
+//! `cnnc inspect`: what an artifact holds.
+
+use crate::CliError;
+use crate::table::{Table, bytes};
+use cnnc_artifact::{ArtifactError, Io, Layer, Reader, StoredVariant, format};
+use serde::Serialize;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  cnnc inspect net.cnna
+  cnnc inspect net.cnna --json | jq '.variants[0].layers[].candidate'";
+
+/// Show what an artifact holds, and check it
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The artifact (.cnna)
+    artifact: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    producer: &'a str,
+    format: u32,
+    bytes: u64,
+    variants: Vec<VariantReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct VariantReport<'a> {
+    target: &'a str,
+    backend: &'a str,
+    threads: u32,
+    inputs: &'a [Io],
+    outputs: &'a [Io],
+    steps: usize,
+    kernels: usize,
+    code_bytes: usize,
+    constant_bytes: u64,
+    arena_bytes: u64,
+    scratch_bytes: u64,
+    layers: &'a [Layer],
+}
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let named = |error: ArtifactError| match error {
+        ArtifactError::Read { .. } => CliError::Artifact(error),
+        _ => CliError::File { path: args.artifact.clone(), what: error.to_string() },
+    };
+    let reader = Reader::open(&args.artifact).map_err(named)?;
+    reader.verify_all().map_err(named)?;
+    let variants = reader.variants().iter().enumerate().map(|(k, variant)| describe(&reader, k, variant));
+    let report = Report {
+        model: reader.model(),
+        producer: reader.producer(),
+        format: format::VERSION,
+        bytes: reader.bytes().len() as u64,
+        variants: variants.collect(),
+    };
+    if args.json {
+        println!("{}", crate::json(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(())
+}
+
+fn describe<'a>(reader: &'a Reader, k: usize, variant: &'a StoredVariant) -> VariantReport<'a> {
+    let plan = &variant.plan;
+    VariantReport {
+        target: &variant.isa,
+        backend: &variant.backend,
+        threads: plan.threads,
+        inputs: &plan.inputs,
+        outputs: &plan.outputs,
+        steps: plan.steps.len(),
+        kernels: plan.kernels.len(),
+        code_bytes: reader.code(k).len(),
+        constant_bytes: reader.constant_bytes(k),
+        arena_bytes: plan.arena_bytes,
+        scratch_bytes: plan.scratch_bytes,
+        layers: &plan.layers,
+    }
+}
+
+fn print(report: &Report) {
+    println!("{}: {} (format {}), {}", report.model, report.producer, report.format, bytes(report.bytes));
+    for variant in &report.variants {
+        println!("\n{} ({}), for up to {} threads", variant.target, variant.backend, variant.threads);
+        for io in variant.inputs {
+            println!("  input   {io}");
+        }
+        for io in variant.outputs {
+            println!("  output  {io}{}", if io.extent.is_some() { " (axis 0 at most)" } else { "" });
+        }
+        println!(
+            "  code {}, constants {}, arena {}, scratch {} a thread; {} layers, {} steps, {} kernels\n",
+            bytes(variant.code_bytes as u64),
+            bytes(variant.constant_bytes),
+            bytes(variant.arena_bytes),
+            bytes(variant.scratch_bytes),
+            variant.layers.len(),
+            variant.steps,
+            variant.kernels
+        );
+        let mut table = Table::new(&["layer", "op", "candidate", "output", ">MFLOP"]);
+        for layer in variant.layers {
+            let (name, op, candidate) = (layer.name.clone(), layer.op.clone(), layer.candidate.clone());
+            table.row(vec![name, op, candidate, layer.output.clone(), format!("{:.2}", layer.flops * 1e-6)]);
+        }
+        print!("{table}");
+    }
+}

@@ -1,0 +1,204 @@
+//! `cnnc profile`: where the time of a network goes, layer by layer.
+
+use crate::args::CompileArgs;
+use crate::commands::bench::Ready;
+use crate::preprocess::Preprocess;
+use crate::table::Table;
+use crate::{CliError, source, trace};
+use cnnc_runtime::{Model, Timeline, measure_peak_gflops};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  cnnc profile net.cnna --threads 1
+  cnnc profile net.cnna --by-class
+  cnnc profile net.onnx --shape data=1x3x224x224 --trace net.trace.json   (chrome://tracing, ui.perfetto.dev)";
+
+/// Show the time of each layer of a model or an artifact
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The model (.onnx) or artifact (.cnna)
+    pub model: PathBuf,
+    /// Threads [default: what the artifact was compiled for; the number of processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Runs that are measured; each layer's time is the median
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    iters: u32,
+    /// Only the sums by class of layer
+    #[arg(long)]
+    by_class: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Write the last run as a trace for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// An input; those not given are seeded
+    #[arg(long, value_name = "[NAME=]FILE")]
+    input: Vec<String>,
+    /// How images become tensors (see `cnnc run --help`)
+    #[arg(long, value_name = "SPEC", default_value = "")]
+    preprocess: Preprocess,
+    #[command(flatten)]
+    compile: CompileArgs,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    isa: &'a str,
+    backend: &'a str,
+    threads: usize,
+    /// Measured peak of multiply-adds on those threads.
+    peak_gflops: Option<f64>,
+    /// Sum over the layers.
+    total_ms: f64,
+    /// Share of the time in generic loop kernels.
+    generic_share: f64,
+    layers: Vec<LayerTime<'a>>,
+    classes: Vec<ClassTime>,
+}
+
+#[derive(Serialize)]
+struct LayerTime<'a> {
+    name: &'a str,
+    op: &'a str,
+    candidate: &'a str,
+    output: &'a str,
+    generic: bool,
+    ms: f64,
+    share: f64,
+    gflops: f64,
+    peak_share: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct ClassTime {
+    class: String,
+    layers: usize,
+    ms: f64,
+    share: f64,
+    gflops: f64,
+}
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let threads = args.threads.map(usize::from);
+    let source = source::load(&args.model, &args.compile, threads, &args.input, &args.preprocess)?;
+    let model = source.model.clone();
+    let mut ready = Ready::new(source, threads)?;
+    ready.warm_up()?;
+    let (times, timeline) = measure(&mut ready, args.iters as usize)?;
+    let threads = ready.session.threads();
+    let report = report(&model, &times, threads, measure_peak_gflops(threads));
+    if let Some(path) = &args.trace {
+        trace::write(path, &model, &timeline)?;
+    }
+    if args.json {
+        println!("{}", crate::json(&report)?);
+    } else {
+        print(&report, args.by_class);
+    }
+    Ok(())
+}
+
+/// Median seconds of each step, and the timeline of the last run.
+fn measure(ready: &mut Ready, iters: usize) -> Result<(Vec<f64>, Timeline), CliError> {
+    let steps = ready.session.model().plan().steps.len();
+    let mut samples = vec![Vec::with_capacity(iters); steps];
+    let mut timeline = Timeline::new();
+    ready.with(|session, inputs, outputs| -> Result<(), CliError> {
+        for _ in 0..iters {
+            session.run_timed(inputs, outputs, &mut timeline)?;
+            for (k, samples) in samples.iter_mut().enumerate() {
+                samples.push(timeline.step(k).as_secs_f64());
+            }
+        }
+        Ok(())
+    })?;
+    let median = |mut samples: Vec<f64>| {
+        samples.sort_by(f64::total_cmp);
+        samples[samples.len() / 2]
+    };
+    Ok((samples.into_iter().map(median).collect(), timeline))
+}
+
+fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops: Option<f64>) -> Report<'a> {
+    let plan = model.plan();
+    let mut seconds = vec![0.0; plan.layers.len()];
+    for (step, time) in plan.steps.iter().zip(times) {
+        seconds[step.layer as usize] += time;
+    }
+    let total: f64 = seconds.iter().sum();
+    let share = |time: f64| if total > 0.0 { time / total } else { 0.0 };
+    let rate = |flops: f64, time: f64| if time > 0.0 { flops / time * 1e-9 } else { 0.0 };
+    let mut classes: BTreeMap<&str, (usize, f64, f64)> = BTreeMap::new();
+    let mut layers = vec![];
+    for (layer, &time) in plan.layers.iter().zip(&seconds) {
+        let class = classes.entry(&layer.op).or_default();
+        *class = (class.0 + 1, class.1 + time, class.2 + layer.flops);
+        let gflops = rate(layer.flops, time);
+        layers.push(LayerTime {
+            name: &layer.name,
+            op: &layer.op,
+            candidate: &layer.candidate,
+            output: &layer.output,
+            generic: layer.generic,
+            ms: time * 1e3,
+            share: share(time),
+            gflops,
+            peak_share: peak_gflops.map(|peak| gflops / peak),
+        });
+    }
+    let classes = classes.into_iter().map(|(class, (layers, time, flops))| {
+        let class = class.to_string();
+        ClassTime { class, layers, ms: time * 1e3, share: share(time), gflops: rate(flops, time) }
+    });
+    let mut classes: Vec<ClassTime> = classes.collect();
+    classes.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    Report {
+        model: model.name(),
+        isa: model.isa().name(),
+        backend: model.backend(),
+        threads,
+        peak_gflops,
+        total_ms: total * 1e3,
+        generic_share: layers.iter().filter(|l| l.generic).map(|l| l.share).sum(),
+        layers,
+        classes,
+    }
+}
+
+fn print(report: &Report, by_class: bool) {
+    let percent = |share: f64| format!("{:.1}", share * 100.0);
+    let rate = |gflops: f64| if gflops > 0.0 { format!("{gflops:.1}") } else { "-".into() };
+    let plural = if report.threads == 1 { "" } else { "s" };
+    println!("{} on {} thread{plural} ({}, {})", report.model, report.threads, report.isa, report.backend);
+    if !by_class {
+        let mut table =
+            Table::new(&["layer", "op", "candidate", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak"]);
+        for l in &report.layers {
+            let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
+            let (name, op, candidate, output) = (l.name.into(), l.op.into(), l.candidate.into(), l.output.into());
+            let ms = format!("{:.4}", l.ms);
+            table.row(vec![name, op, candidate, output, ms, percent(l.share), rate(l.gflops), peak]);
+        }
+        println!("{table}");
+    }
+    let mut table = Table::new(&["class", ">layers", ">ms", ">share %", ">GFLOP/s"]);
+    for c in &report.classes {
+        let ms = format!("{:.4}", c.ms);
+        table.row(vec![c.class.clone(), c.layers.to_string(), ms, percent(c.share), rate(c.gflops)]);
+    }
+    print!("{table}");
+    let peak = report.peak_gflops.map_or("not measured".into(), |p| format!("{p:.0} GFLOP/s"));
+    println!(
+        "total {:.3} ms; {}% in generic kernels; measured peak {peak}",
+        report.total_ms,
+        percent(report.generic_share)
+    );
+}
