@@ -4,6 +4,7 @@ use crate::Algorithm;
 
 /// Every algorithm. Order matters only among equal costs: the first wins.
 pub const ALGORITHMS: &[&Algorithm] = &[
+    &crate::arg_reduce::ARG_REDUCE,
     &crate::broadcast::BROADCAST,
     &crate::concat::CONCAT,
     &crate::conv::depthwise::DEPTHWISE,
@@ -16,15 +17,19 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv_transpose::loops::TRANSPOSED_LOOPS,
     &crate::conv_transpose::phases::TRANSPOSED_PHASES,
     &crate::convert::CONVERT,
+    &crate::cum_sum::CUM_SUM,
     &crate::gather::GATHER,
     &crate::gather_elements::GATHER_ELEMENTS,
     &crate::gather_nd::GATHER_ND,
     &crate::grid_sample::GRID_SAMPLE,
+    &crate::lrn::LRN,
     &crate::map::MAP,
     &crate::matmul::gemm::GEMM,
     &crate::matmul::loops::MATMUL_LOOPS,
     &crate::non_max_suppression::NON_MAX_SUPPRESSION,
+    &crate::normalize::NORMALIZE,
     &crate::pad::PAD,
+    &crate::pool::POOL,
     &crate::reduce::REDUCE,
     &crate::reshape::RESHAPE,
     &crate::resize::RESIZE,
@@ -33,6 +38,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::scatter_elements::SCATTER_ELEMENTS,
     &crate::scatter_nd::SCATTER_ND,
     &crate::slice::SLICE,
+    &crate::softmax::SOFTMAX,
     &crate::top_k::TOP_K,
     &crate::transpose::TRANSPOSE,
 ];
