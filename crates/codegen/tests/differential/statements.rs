@@ -120,6 +120,49 @@ fn index_arithmetic() {
     check_exactly(&[b.finish()]);
 }
 
+/// Loads far outside their buffer, in branches and loops that are never run: moved out of them, they would fault.
+#[test]
+fn loads_do_not_move_to_where_they_would_fault() {
+    let mut b = KernelBuilder::new("guarded");
+    let (x, y) = (b.buffer("x", DType::F32, 64, Role::Read), b.buffer("y", DType::F32, 64, Role::Write));
+    b.parallel(8, |b, i| {
+        let far = b.index(1 << 40);
+        let sum = b.var(Ty::vector(DType::F32, 4));
+        let zero = b.f32(1.0, 4);
+        b.set(sum, zero);
+        let add = |b: &mut KernelBuilder, at| {
+            let (old, v) = (b.get(sum), b.load(x, at, 4));
+            let new = b.add(old, v);
+            b.set(sum, new);
+        };
+        let (ten, zero) = (b.index(10), b.index(0));
+        let never = b.compare(CmpOp::Gt, i, ten);
+        let none = b.binary(BinOp::Shr, i, ten);
+        b.serial(0, 3, |b, j| {
+            b.if_(never, |b| {
+                add(b, far);
+                b.serial(0, 3, |b, k| {
+                    let with_outer = b.address(1 << 40, &[(j, 4)]);
+                    let with_both = b.address(1 << 40, &[(k, 4), (j, 4)]);
+                    let cancelled = b.address(1 << 40, &[(k, 4), (j, 4), (k, -4)]);
+                    for at in [far, with_outer, with_both, cancelled] {
+                        add(b, at);
+                    }
+                });
+            });
+            b.for_axis(Axis::Serial, zero, none, 1, |b, k| {
+                let with_counter = b.add(far, k);
+                let with_outer = b.add(far, j);
+                b.serial(0, 2, |b, _| [far, with_counter, with_outer].into_iter().for_each(|at| add(b, at)));
+            });
+            add(b, j);
+        });
+        let (at, v) = (b.scale(i, 4), b.get(sum));
+        b.store(y, at, v);
+    });
+    check_exactly(&[b.finish()]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::with_cases(60) })]
 
