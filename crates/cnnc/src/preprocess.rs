@@ -4,7 +4,7 @@
 //!
 //! | key | meaning | default |
 //! |---|---|---|
-//! | `crop=F` | the centred square whose side is F of the image's shorter side | the whole image |
+//! | `crop=F` | the centred square whose side is F of the image's shorter side, rounded down | the whole image |
 //! | `size=N` or `size=HxW` | resize to it | the height and width of the model's input |
 //! | `filter=` | `nearest`, `bilinear`, `bicubic`, `lanczos`; all but nearest smooth when they shrink | `bilinear` |
 //! | `order=` | channels: `rgb`, `bgr`, `gray` | `rgb` |
@@ -170,7 +170,7 @@ impl Preprocess {
     fn crop(&self, image: DynamicImage) -> DynamicImage {
         let Some(fraction) = self.crop else { return image };
         let (width, height) = (image.width(), image.height());
-        let side = ((f64::from(width.min(height)) * fraction).round() as u32).max(1);
+        let side = ((f64::from(width.min(height)) * fraction).floor() as u32).max(1);
         image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
     }
 }
