@@ -1,7 +1,9 @@
 //! Conversions between element types.
 //!
-//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion. No step makes a
-//! denormal f32 that counts, so flushing them is harmless.
+//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion; f64 and wide integers
+//! reach them through an f32 that is rounded to odd, so that the second rounding sees on which side the value lay.
+//! (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd",
+//! IEEE Transactions on Computers 57(4), 2008.) No step makes a denormal f32 that counts, so flushing them is harmless.
 
 use super::function::Emitter;
 use super::text;
@@ -13,6 +15,7 @@ impl Emitter<'_> {
     pub(super) fn convert(&mut self, from: DType, to: Ty, a: &str) -> String {
         let lanes = to.lanes;
         let (source, target) = (text::vector(text::element(from), lanes), text::ty(to));
+        let narrow = |d| matches!(d, DType::F16 | DType::BF16);
         match (from, to.dtype) {
             (x, y) if x == y => a.into(),
             (DType::F32 | DType::F64, DType::Bool) => {
@@ -46,9 +49,19 @@ impl Emitter<'_> {
             }
             (DType::F32, DType::F16) => self.float_to_half(lanes, a),
             (DType::F32, DType::BF16) => self.float_to_bfloat(lanes, a),
-            (_, DType::F16 | DType::BF16) => {
-                let float = self.convert(from, Ty::vector(DType::F32, lanes), a);
+            (DType::F64, y) if narrow(y) => {
+                let float = self.round_to_odd(lanes, a);
                 self.convert(DType::F32, to, &float)
+            }
+            (x, DType::BF16) if x.size() == 8 => {
+                let double = self.integer_to_odd(lanes, from, a);
+                self.convert(DType::F64, to, &double)
+            }
+            // An integer that f32 does not hold is infinite in f16.
+            (x, y) if narrow(y) => {
+                let through = if y == DType::BF16 && x.size() > 2 { DType::F64 } else { DType::F32 };
+                let float = self.convert(x, Ty::vector(through, lanes), a);
+                self.convert(through, to, &float)
             }
             (DType::F32, DType::F64) => self.value(format_args!("fpext {source} {a} to {target}")),
             (DType::F64, DType::F32) => self.value(format_args!("fptrunc {source} {a} to {target}")),
@@ -154,6 +167,47 @@ impl Emitter<'_> {
         let sum = self.with_constant("add", "i32", lanes, bits, (1 << (by - 1)) - 1);
         let sum = self.value(format_args!("add {i32s} {sum}, {odd}"));
         self.with_constant("lshr", "i32", lanes, &sum, by)
+    }
+
+    /// f64 to f32, rounded to odd: of the two neighbours of an inexact value the one with an odd last bit.
+    fn round_to_odd(&mut self, lanes: u16, a: &str) -> String {
+        let (floats, doubles) = (text::vector("float", lanes), text::vector("double", lanes));
+        let (i32s, mask) = (text::vector("i32", lanes), text::vector("i1", lanes));
+        let nearest = self.value(format_args!("fptrunc {doubles} {a} to {floats}"));
+        let back = self.value(format_args!("fpext {floats} {nearest} to {doubles}"));
+        let absolute = format!("llvm.fabs.{}", text::suffix("double", lanes));
+        let from = self.call(&absolute, &doubles, &[(&doubles, a)]);
+        let to = self.call(&absolute, &doubles, &[(&doubles, &back)]);
+        let above = self.value(format_args!("fcmp ogt {doubles} {to}, {from}"));
+        let inexact = self.value(format_args!("fcmp one {doubles} {to}, {from}"));
+        let bits = self.value(format_args!("bitcast {floats} {nearest} to {i32s}"));
+        let step = self.value(format_args!("zext {mask} {above} to {i32s}"));
+        let below = self.value(format_args!("sub {i32s} {bits}, {step}"));
+        let odd = self.value(format_args!("zext {mask} {inexact} to {i32s}"));
+        let odd = self.value(format_args!("or {i32s} {below}, {odd}"));
+        self.value(format_args!("bitcast {i32s} {odd} to {floats}"))
+    }
+
+    /// A 64-bit integer to f64, rounded to odd: beyond 52 bits, the last 11 become one sticky bit.
+    fn integer_to_odd(&mut self, lanes: u16, from: DType, a: &str) -> String {
+        let (i64s, doubles) = (text::vector("i64", lanes), text::vector("double", lanes));
+        let mask = text::vector("i1", lanes);
+        let low = self.with_constant("and", "i64", lanes, a, 0x7ff);
+        let sticky = self.with_constant("icmp ne", "i64", lanes, &low, 0);
+        let sticky = self.value(format_args!("zext {mask} {sticky} to {i64s}"));
+        let shift = if from.is_signed_int() { "ashr" } else { "lshr" };
+        let high = self.with_constant(shift, "i64", lanes, a, 11);
+        let high = self.value(format_args!("or {i64s} {high}, {sticky}"));
+        let high = self.value(format_args!("sitofp {i64s} {high} to {doubles}"));
+        let unit = text::splat("double", lanes, "2048.0");
+        let high = self.value(format_args!("fmul {doubles} {high}, {unit}"));
+        let exact = self.value(format_args!("sitofp {i64s} {a} to {doubles}"));
+        let (offset, span) = match from.is_signed_int() {
+            true => (self.with_constant("add", "i64", lanes, a, 1 << 52), 1 << 53),
+            false => (a.to_string(), 1 << 52),
+        };
+        let small = self.with_constant("icmp ult", "i64", lanes, &offset, span);
+        self.value(format_args!("select {mask} {small}, {doubles} {exact}, {doubles} {high}"))
     }
 
     fn with_constant(&mut self, opcode: &str, element: &str, lanes: u16, a: &str, constant: i64) -> String {

@@ -47,7 +47,7 @@ pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
 
 fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let vector_bytes = (sum.lanes * 4) as f64;
-    let (channels, blocks) = (sum.channels.count as f64, sum.channels.blocks());
+    let (channels, blocks) = (sum.summed_channels(tiling.nv), sum.channels.blocks());
     let chunk = tiling.chunk.min(blocks);
     let chunks = blocks.div_ceil(chunk.max(1)) as f64;
     let row_taps: f64 = sum.rows.iter().map(|r| r.axis.taps as f64).product();

@@ -59,7 +59,10 @@ fn chunks(sum: &TiledSum, nv: usize, target: &Target) -> Vec<usize> {
     let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
     let block_bytes = sum.channels.block * taps * nv * sum.lanes * 4;
     let mut chunks = vec![blocks];
-    if sum.row_count() * sum.columns.axis.outputs > 1 && blocks * block_bytes > target.l2 / 2 {
+    if sum.mixed_groups.is_none()
+        && sum.row_count() * sum.columns.axis.outputs > 1
+        && blocks * block_bytes > target.l2 / 2
+    {
         let fitting = (target.l2 / 2 / block_bytes.max(1)).max(1);
         let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
         if chunk < blocks {
