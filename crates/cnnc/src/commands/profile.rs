@@ -3,7 +3,7 @@
 use crate::args::CompileArgs;
 use crate::commands::bench::Ready;
 use crate::preprocess::Preprocess;
-use crate::table::Table;
+use crate::table::{Table, shortened};
 use crate::{CliError, source, trace};
 use cnnc_runtime::{Model, Timeline, measure_peak_gflops};
 use serde::Serialize;
@@ -167,7 +167,7 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
         threads,
         peak_gflops,
         total_ms: total * 1e3,
-        generic_share: layers.iter().filter(|l| l.generic).map(|l| l.share).sum(),
+        generic_share: layers.iter().filter(|l| l.generic).fold(0.0, |sum, l| sum + l.share),
         layers,
         classes,
     }
@@ -183,7 +183,8 @@ fn print(report: &Report, by_class: bool) {
             Table::new(&["layer", "op", "candidate", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak"]);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
-            let (name, op, candidate, output) = (l.name.into(), l.op.into(), l.candidate.into(), l.output.into());
+            let (name, candidate) = (shortened(l.name), shortened(l.candidate));
+            let (op, output) = (l.op.into(), l.output.into());
             let ms = format!("{:.4}", l.ms);
             table.row(vec![name, op, candidate, output, ms, percent(l.share), rate(l.gflops), peak]);
         }

@@ -163,6 +163,10 @@ impl Nest<'_> {
         let mut place =
             Place { item, bundle, x, w, blocks: (zero, zero), ends: None, rows: vec![], row_in_item: zero, tiles };
         let blocks = sum.channels.blocks();
+        if let Some(groups) = sum.mixed_groups {
+            place.blocks = self.touched_blocks(b, item, groups);
+            return self.rows(b, place);
+        }
         if self.chunk >= blocks {
             place.blocks.1 = b.index(blocks as i64);
             return self.rows(b, place);
@@ -182,6 +186,22 @@ impl Nest<'_> {
             place.ends = Some((is_first, is_last));
             self.rows(b, place);
         });
+    }
+
+    /// The channel blocks that the groups of a bundle touch.
+    fn touched_blocks(&self, b: &mut KernelBuilder, item: &Item, groups: (usize, usize)) -> (Val, Val) {
+        let (outputs, channels) = (groups.0 as i64, groups.1 as i64);
+        let block = self.sum.channels.block as i64;
+        let width = (self.tiling.nv * self.sum.lanes) as i64;
+        let first = b.scale(item.bundle, width);
+        let beyond = b.offset(first, width - 1);
+        let most = b.index(self.sum.outputs as i64 - 1);
+        let last = b.binary(BinOp::Min, beyond, most);
+        let (first_group, _) = b.div_rem(first, outputs);
+        let (last_group, _) = b.div_rem(last, outputs);
+        let begin = b.scale(first_group, channels);
+        let end = b.address(channels + block - 1, &[(last_group, channels)]);
+        (b.div_rem(begin, block).0, b.div_rem(end, block).0)
     }
 
     fn rows(&self, b: &mut KernelBuilder, mut place: Place) {

@@ -39,7 +39,9 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
         if nv > sum.vectors() || (sum.group_vectors < sum.vectors() && !sum.group_vectors.is_multiple_of(nv)) {
             continue;
         }
-        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
+        // Where a multiply-add can broadcast from memory, the last broadcast needs no register.
+        let broadcast = usize::from(target.lanes < 16);
+        let Some(free) = target.registers.checked_sub(nv + broadcast) else { continue };
         let most = (free / nv).min(28);
         if most == 0 || (nv > 4 && columns > most) {
             continue;
@@ -59,7 +61,10 @@ fn chunks(sum: &TiledSum, nv: usize, target: &Target) -> Vec<usize> {
     let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
     let block_bytes = sum.channels.block * taps * nv * sum.lanes * 4;
     let mut chunks = vec![blocks];
-    if sum.row_count() * sum.columns.axis.outputs > 1 && blocks * block_bytes > target.l2 / 2 {
+    if sum.mixed_groups.is_none()
+        && sum.row_count() * sum.columns.axis.outputs > 1
+        && blocks * block_bytes > target.l2 / 2
+    {
         let fitting = (target.l2 / 2 / block_bytes.max(1)).max(1);
         let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
         if chunk < blocks {
