@@ -119,11 +119,12 @@ impl Preprocess {
     /// they are known.
     pub fn read(&self, path: &Path, dtype: DType, wanted: Option<&[Option<usize>]>) -> Result<Tensor, CliError> {
         let failed = |what: String| CliError::File { path: path.to_path_buf(), what };
-        let reader = ImageReader::open(path).map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
-        let reader =
-            reader.with_guessed_format().map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
-        let image =
-            reader.decode().map_err(|e| failed(format!("neither .npy nor a readable image (PNG, JPEG): {e}")))?;
+        let unreadable = |source| CliError::Read { path: path.to_path_buf(), source };
+        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+        if reader.format().is_none() {
+            return Err(failed("neither .npy nor an image (PNG, JPEG)".into()));
+        }
+        let image = reader.decode().map_err(|e| failed(format!("not a readable image: {e}")))?;
         self.tensor(image, dtype, wanted).map_err(failed)
     }
 

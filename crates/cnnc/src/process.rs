@@ -4,7 +4,7 @@
 //! same arguments. The parent passes its exit code on and says so where it died.
 
 use crate::CliError;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Set in the child.
@@ -12,6 +12,10 @@ const CHILD: &str = "CNNC_COMPILER_PROCESS";
 
 /// Process id of the child, or 0.
 static CHILD_PID: AtomicI32 = AtomicI32::new(0);
+
+/// Signals that tell a process to end.
+#[cfg(unix)]
+const ENDING: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 /// Whether this is the child.
 pub fn is_child() -> bool {
@@ -28,15 +32,24 @@ pub fn run_in_child() -> Result<ExitCode, CliError> {
     CHILD_PID.store(0, Ordering::SeqCst);
     match status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(code) => Ok(ExitCode::from(code)),
+        None if ended_by_user(status) => Ok(ExitCode::FAILURE),
         None => Err(CliError::Crash(format!("died ({status})"))),
     }
+}
+
+/// Whether a process was told to end.
+fn ended_by_user(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    let ended = std::os::unix::process::ExitStatusExt::signal(&status).is_some_and(|s| ENDING.contains(&s));
+    #[cfg(not(unix))]
+    let ended = false;
+    ended
 }
 
 /// Lets writes to a closed pipe end the process quietly and writes beyond a size limit fail, and removes unfinished
 /// files when the process is told to end. Call it before any thread is started: they inherit which signals are blocked.
 #[cfg(unix)]
 pub fn handle_signals() {
-    const ENDING: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
     // SAFETY: both dispositions are constants that every signal may have; no handler runs.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);

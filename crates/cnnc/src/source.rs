@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::args::{CompileArgs, processors};
 use crate::feeds::{self, Input};
 use crate::preprocess::Preprocess;
-use cnnc_artifact::{Reader, Variant};
+use cnnc_artifact::{ArtifactError, Reader, Variant};
 use cnnc_compiler::{CompileError, Compiled, Options, compile};
 use cnnc_onnx::ImportError;
 use cnnc_runtime::{Model, RuntimeError};
@@ -39,7 +39,10 @@ pub fn load(
     preprocess: &Preprocess,
 ) -> Result<Source, CliError> {
     if is_artifact(path) {
-        let load = |source| CliError::Load { path: path.to_path_buf(), source };
+        let load = |source| match source {
+            RuntimeError::Artifact(ArtifactError::Read { .. }) => CliError::Runtime(source),
+            _ => CliError::Load { path: path.to_path_buf(), source },
+        };
         let model = Model::open(path).map_err(load)?;
         let known = model.inputs().iter().map(Input::of_io).collect::<Result<Vec<_>, _>>()?;
         let feeds = feeds::read(inputs, &known, preprocess)?;
