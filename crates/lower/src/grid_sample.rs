@@ -178,6 +178,8 @@ impl Sampler {
             at = b.unary(UnOp::Round, at);
         }
         at = match self.padding {
+            // A cubic curve goes on beyond the border; only its pixels are folded back.
+            _ if self.mode == GridMode::Cubic => at,
             GridPadding::Zeros => at,
             GridPadding::Border => self.clamped(b, at, 0.0, size - 1.0),
             GridPadding::Reflection => self.reflected(b, at, size),

@@ -6,6 +6,7 @@
 
 mod geometry;
 mod kernel;
+mod window;
 
 use crate::cost::{region_bytes, roofline};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};

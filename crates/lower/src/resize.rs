@@ -32,7 +32,7 @@ pub static RESIZE: Algorithm = Algorithm {
 const MOST_TAPS: usize = 16;
 
 fn applies(region: &Region) -> Option<Vec<Resampled>> {
-    let weighted = region.inputs[0].dtype.is_float() && !copies_bits(region);
+    let weighted = region.inputs.first()?.dtype.is_float() && !copies_bits(region);
     if weighted { resampled(region) } else { None }
 }
 

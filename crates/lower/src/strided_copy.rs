@@ -246,12 +246,22 @@ impl StridedCopy {
 }
 
 impl Nest {
-    fn new(copy: StridedCopy, core: Core, loops: Vec<Loop>) -> Nest {
+    fn new(copy: StridedCopy, core: Core, mut loops: Vec<Loop>) -> Nest {
         let mut inner = core.elements() * loops.iter().map(Loop::count).product::<usize>();
         let mut parallel = 0;
         while parallel < loops.len() && inner > CHUNK_ELEMENTS {
+            let Loop { axis, step } = loops[parallel];
             inner /= loops[parallel].count();
+            let group = step * (CHUNK_ELEMENTS / inner.max(1)).max(1);
+            if group > step && group < axis.extent {
+                // Only part of this loop's iterations make up a chunk.
+                loops[parallel].step = group;
+                loops.insert(parallel + 1, Loop { axis: CopyAxis { extent: group, ..axis }, step });
+            }
             parallel += 1;
+            if group > step {
+                break;
+            }
         }
         Nest { copy, loops, parallel, core }
     }

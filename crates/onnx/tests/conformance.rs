@@ -2,7 +2,7 @@
 //!
 //! `CNNC_CONFORMANCE` names a folder with an `index.json` and one folder a test (`model.onnx`,
 //! `test_data_set_K/{input,output}_I.pb`); without it the test is skipped and says so. `CNNC_CONFORMANCE_ONLY` keeps the
-//! tests whose name holds that text and prints why each of them fails.
+//! tests whose name holds that text. `old_opsets.py` writes such a folder for old versions of the operators.
 
 use cnnc_ir::graph::{Graph, evaluate};
 use cnnc_onnx::proto::TensorProto;

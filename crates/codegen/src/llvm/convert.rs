@@ -1,9 +1,9 @@
 //! Conversions between element types.
 //!
-//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion; f64 and wide integers
-//! reach them through an f32 that is rounded to odd, so that the second rounding sees on which side the value lay.
-//! (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd",
-//! IEEE Transactions on Computers 57(4), 2008.) No step makes a denormal f32 that counts, so flushing them is harmless.
+//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion. What f32 does not
+//! hold exactly is rounded to odd there, so that the second rounding sees on which side the value lay (Boldo and
+//! Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd", IEEE Transactions
+//! on Computers 57(4), 2008). No step makes a denormal f32 that counts, so flushing them is harmless.
 
 use super::function::Emitter;
 use super::text;
@@ -15,7 +15,6 @@ impl Emitter<'_> {
     pub(super) fn convert(&mut self, from: DType, to: Ty, a: &str) -> String {
         let lanes = to.lanes;
         let (source, target) = (text::vector(text::element(from), lanes), text::ty(to));
-        let narrow = |d| matches!(d, DType::F16 | DType::BF16);
         match (from, to.dtype) {
             (x, y) if x == y => a.into(),
             (DType::F32 | DType::F64, DType::Bool) => {
@@ -49,19 +48,19 @@ impl Emitter<'_> {
             }
             (DType::F32, DType::F16) => self.float_to_half(lanes, a),
             (DType::F32, DType::BF16) => self.float_to_bfloat(lanes, a),
-            (DType::F64, y) if narrow(y) => {
+            (DType::F64, DType::F16 | DType::BF16) => {
                 let float = self.round_to_odd(lanes, a);
                 self.convert(DType::F32, to, &float)
             }
-            (x, DType::BF16) if x.size() == 8 => {
-                let double = self.integer_to_odd(lanes, from, a);
+            (x, DType::BF16) if x.size() > 2 => {
+                let a = if x.size() == 8 { self.shorten(x, lanes, a) } else { a.into() };
+                let double = self.convert(x, Ty::vector(DType::F64, lanes), &a);
                 self.convert(DType::F64, to, &double)
             }
-            // An integer that f32 does not hold is infinite in f16.
-            (x, y) if narrow(y) => {
-                let through = if y == DType::BF16 && x.size() > 2 { DType::F64 } else { DType::F32 };
-                let float = self.convert(x, Ty::vector(through, lanes), a);
-                self.convert(through, to, &float)
+            // Short integers are exact in f32; one that f32 does not hold is infinite in f16.
+            (_, DType::F16 | DType::BF16) => {
+                let float = self.convert(from, Ty::vector(DType::F32, lanes), a);
+                self.convert(DType::F32, to, &float)
             }
             (DType::F32, DType::F64) => self.value(format_args!("fpext {source} {a} to {target}")),
             (DType::F64, DType::F32) => self.value(format_args!("fptrunc {source} {a} to {target}")),
@@ -188,26 +187,20 @@ impl Emitter<'_> {
         self.value(format_args!("bitcast {i32s} {odd} to {floats}"))
     }
 
-    /// A 64-bit integer to f64, rounded to odd: beyond 52 bits, the last 11 become one sticky bit.
-    fn integer_to_odd(&mut self, lanes: u16, from: DType, a: &str) -> String {
-        let (i64s, doubles) = (text::vector("i64", lanes), text::vector("double", lanes));
-        let mask = text::vector("i1", lanes);
+    /// A 64-bit integer as one of 53 bits, which f64 holds: of what is longer, the lowest bits become one that is set if
+    /// any of them was.
+    fn shorten(&mut self, from: DType, lanes: u16, a: &str) -> String {
+        let (i64s, mask) = (text::vector("i64", lanes), text::vector("i1", lanes));
+        let (shift, bound) = if from == DType::I64 { (1 << 53, 1 << 54) } else { (0, 1 << 53) };
+        let shifted = self.with_constant("add", "i64", lanes, a, shift);
+        let short = self.with_constant("icmp ult", "i64", lanes, &shifted, bound);
+        let high = self.with_constant("and", "i64", lanes, a, !0x7ff);
         let low = self.with_constant("and", "i64", lanes, a, 0x7ff);
-        let sticky = self.with_constant("icmp ne", "i64", lanes, &low, 0);
-        let sticky = self.value(format_args!("zext {mask} {sticky} to {i64s}"));
-        let shift = if from.is_signed_int() { "ashr" } else { "lshr" };
-        let high = self.with_constant(shift, "i64", lanes, a, 11);
-        let high = self.value(format_args!("or {i64s} {high}, {sticky}"));
-        let high = self.value(format_args!("sitofp {i64s} {high} to {doubles}"));
-        let unit = text::splat("double", lanes, "2048.0");
-        let high = self.value(format_args!("fmul {doubles} {high}, {unit}"));
-        let exact = self.value(format_args!("sitofp {i64s} {a} to {doubles}"));
-        let (offset, span) = match from.is_signed_int() {
-            true => (self.with_constant("add", "i64", lanes, a, 1 << 52), 1 << 53),
-            false => (a.to_string(), 1 << 52),
-        };
-        let small = self.with_constant("icmp ult", "i64", lanes, &offset, span);
-        self.value(format_args!("select {mask} {small}, {doubles} {exact}, {doubles} {high}"))
+        let inexact = self.with_constant("icmp ne", "i64", lanes, &low, 0);
+        let odd = self.value(format_args!("zext {mask} {inexact} to {i64s}"));
+        let odd = self.with_constant("shl", "i64", lanes, &odd, 11);
+        let long = self.value(format_args!("or {i64s} {high}, {odd}"));
+        self.value(format_args!("select {mask} {short}, {i64s} {a}, {i64s} {long}"))
     }
 
     fn with_constant(&mut self, opcode: &str, element: &str, lanes: u16, a: &str, constant: i64) -> String {

@@ -1,13 +1,11 @@
-//! The pooling kernel.
+//! The pooling kernel: rows of results, and the columns of a row.
 
 use super::geometry::Geometry;
 use crate::expression::working_type;
-use crate::math::{Floats, pow};
-use crate::operand::zero_tail_lanes;
 use crate::rows::parallel_points;
 use cnnc_ir::graph::TensorType;
 use cnnc_ir::graph::ops::PoolKind;
-use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Ty, UnOp, Val, Var};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Ty, Val, Var};
 use cnnc_tensor::{DType, Layout, Scalar, Target};
 
 /// Windows of at most so many taps are written out.
@@ -28,36 +26,29 @@ pub struct Pool<'a> {
 }
 
 /// The kernel under construction.
-struct Writer<'a> {
-    pool: &'a Pool<'a>,
-    from: Buf,
-    to: Buf,
-    indices: Option<Buf>,
+pub(super) struct Writer<'a> {
+    pub pool: &'a Pool<'a>,
+    pub from: Buf,
+    pub to: Buf,
+    pub indices: Option<Buf>,
     /// Channels of a pixel that lie side by side.
-    block: usize,
+    pub block: usize,
     /// Lanes of a vector of neighbouring columns.
-    columns: usize,
+    pub columns: usize,
 }
 
 /// A row of results.
-struct Row<'a> {
+pub(super) struct Row<'a> {
     /// `[plane, d, h]`, where a plane is a channel or block of channels of one image.
-    coords: &'a [Val],
+    pub coords: &'a [Val],
     /// First element of the plane in the operand.
-    plane: Val,
+    pub plane: Val,
     /// First element of the row in the result.
-    start: Val,
+    pub start: Val,
     /// Taps seen along the first two spatial axes.
-    seen: [(Val, Val); 2],
+    pub seen: [(Val, Val); 2],
     /// Taps that count along the first two spatial axes where padding is counted.
-    declared: Option<Val>,
-}
-
-/// The variables of one window.
-struct Window {
-    value: Var,
-    position: Option<Var>,
-    lanes: u16,
+    pub declared: Option<Val>,
 }
 
 impl Pool<'_> {
@@ -80,12 +71,12 @@ impl Pool<'_> {
         b.finish()
     }
 
-    fn dtype(&self) -> DType {
+    pub(super) fn dtype(&self) -> DType {
         working_type(self.x.dtype)
     }
 
     /// What a window without taps gives.
-    fn start(&self) -> Scalar {
+    pub(super) fn start(&self) -> Scalar {
         let dtype = self.dtype();
         match self.kind {
             PoolKind::Max if dtype.is_signed_int() => Scalar::from_bits(dtype, 1 << (8 * dtype.size() - 1)),
@@ -163,35 +154,46 @@ impl Writer<'_> {
         if let Some(whole) = whole {
             end = b.select(whole, end, zero);
         }
-        b.for_axis(Axis::Serial, zero, end, 1, |b, at| {
-            let mut at = b.scale(at, columns);
-            if wide % columns != 0 {
-                let last = b.index(wide - columns);
-                at = b.binary(BinOp::Min, at, last);
-            }
-            let column = b.offset(at, inside.start as i64);
-            self.inside(b, row, column);
-        });
+        let sweep = |b: &mut KernelBuilder, traces: Option<Var>| {
+            b.for_axis(Axis::Serial, zero, end, 1, |b, at| {
+                let mut at = b.scale(at, columns);
+                if wide % columns != 0 {
+                    let last = b.index(wide - columns);
+                    at = b.binary(BinOp::Min, at, last);
+                }
+                let column = b.offset(at, inside.start as i64);
+                self.inside(b, row, column, traces);
+            });
+        };
+        let dtype = self.pool.dtype();
+        if self.pool.kind != PoolKind::Max
+            || !dtype.is_float()
+            || self.indices.is_some()
+            || self.block * self.columns == 1
+        {
+            return sweep(b, None);
+        }
+        // A maximum that keeps NaN takes three instructions, a plain one and a sum two: a row with NaN is done again.
+        let lanes = (self.block * self.columns) as u16;
+        let traces = b.var(Ty::vector(dtype, lanes));
+        let constant = |b: &mut KernelBuilder, c: f64, lanes: u16| b.constant(Scalar::from_f64(dtype, c), lanes);
+        let none = constant(b, 0.0, lanes);
+        b.set(traces, none);
+        sweep(b, Some(traces));
+        let trace = b.get(traces);
+        let nan = b.compare(CmpOp::Ne, trace, trace);
+        let one = constant(b, 1.0, lanes);
+        let marks = b.select(nan, one, none);
+        let most = b.fold(BinOp::Max, marks);
+        let nothing = constant(b, 0.0, 1);
+        let any = b.compare(CmpOp::Gt, most, nothing);
+        b.if_(any, |b| sweep(b, None));
     }
 
-    fn window(&self, b: &mut KernelBuilder, columns: usize) -> Window {
-        let lanes = (self.block * columns) as u16;
-        let value = b.var(Ty::vector(self.pool.dtype(), lanes));
-        let start = b.constant(self.pool.start(), lanes);
-        b.set(value, start);
-        let position = self.indices.map(|_| {
-            let position = b.var(Ty::vector(DType::I64, lanes));
-            let none = b.constant(Scalar::i64(-1), lanes);
-            b.set(position, none);
-            position
-        });
-        Window { value, position, lanes }
-    }
-
-    /// A window that lies inside the operand, or several neighbouring ones.
-    fn inside(&self, b: &mut KernelBuilder, row: &Row, column: Val) {
+    /// A window that lies inside the operand, or several neighbouring ones; with `traces` the sum of all taps is added.
+    fn inside(&self, b: &mut KernelBuilder, row: &Row, column: Val, traces: Option<Var>) {
         let axes = &self.pool.geometry.0;
-        let window = self.window(b, self.columns);
+        let window = self.window(b, self.columns, traces.is_some());
         let taps = axes.map(|axis| axis.taps as i64);
         if self.pool.geometry.taps() <= WRITTEN_OUT {
             for d in 0..taps[0] {
@@ -207,13 +209,18 @@ impl Writer<'_> {
                 b.serial(0, taps[1], |b, h| b.serial(0, taps[2], |b, w| self.tap(b, row, column, [d, h, w], &window)));
             });
         }
+        if let (Some(traces), Some(trace)) = (traces, window.trace) {
+            let (all, own) = (b.get(traces), b.get(trace));
+            let all = b.add(all, own);
+            b.set(traces, all);
+        }
         let count = b.index(self.pool.geometry.taps() as i64);
         self.finish(b, row, column, count, &window);
     }
 
     /// A window that may reach beyond the operand.
     fn edge(&self, b: &mut KernelBuilder, row: &Row, column: Val) {
-        let window = self.window(b, 1);
+        let window = self.window(b, 1, false);
         let last = &self.pool.geometry.0[2];
         let seen = [row.seen[0], row.seen[1], last.seen(b, column)];
         let [d, h, w] = seen;
@@ -236,129 +243,5 @@ impl Writer<'_> {
             _ => b.index(1),
         };
         self.finish(b, row, column, count, &window);
-    }
-
-    fn tap(&self, b: &mut KernelBuilder, row: &Row, column: Val, tap: [Val; 3], window: &Window) {
-        let axes = &self.pool.geometry.0;
-        let results = [row.coords[1], row.coords[2], column];
-        let at: Vec<Val> = (0..3).map(|k| axes[k].coordinate(b, results[k], tap[k])).collect();
-        let (height, width) = (axes[1].input as i64, axes[2].input as i64);
-        let block = self.block as i64;
-        let terms = [(at[0], height * width * block), (at[1], width * block), (at[2], block), (row.plane, 1)];
-        let index = b.address(0, &terms);
-        let value = b.load(self.from, index, window.lanes);
-        let value = b.convert(value, self.pool.dtype());
-        let total = b.get(window.value);
-        let next = match (self.pool.kind, window.position) {
-            (PoolKind::Max, Some(position)) => self.best(b, value, total, &at, index, position),
-            (PoolKind::Max, None) => self.larger(b, value, total),
-            (PoolKind::Lp(p), _) => {
-                let term = self.power(b, value, p);
-                b.add(total, term)
-            }
-            _ => b.add(total, value),
-        };
-        b.set(window.value, next);
-    }
-
-    /// The larger of two; a NaN on either side stays.
-    fn larger(&self, b: &mut KernelBuilder, value: Val, total: Val) -> Val {
-        let next = b.binary(BinOp::Max, value, total);
-        if !self.pool.dtype().is_float() {
-            return next;
-        }
-        let nan = b.compare(CmpOp::Ne, value, value);
-        b.select(nan, value, next)
-    }
-
-    /// The larger of two, and where it stands: the first of equal ones, or the first NaN.
-    fn best(&self, b: &mut KernelBuilder, value: Val, total: Val, at: &[Val], index: Val, position: Var) -> Val {
-        let lanes = b.ty(value).lanes;
-        let axes = &self.pool.geometry.0;
-        let (depth, height) = (axes[0].input as i64, axes[1].input as i64);
-        let (first, step) = match self.pool.indices {
-            Some(true) => {
-                let terms = [(at[0], 1), (at[1], depth), (at[2], depth * height)];
-                let inner = b.address(0, &terms);
-                let plane: i64 = axes.iter().map(|a| a.input as i64).product();
-                let (outer, _) = b.div_rem(index, plane);
-                let outer = b.scale(outer, plane);
-                (b.add(outer, inner), depth * height)
-            }
-            _ => (index, 1),
-        };
-        let zero = b.index(0);
-        let along = b.lanes(zero, lanes);
-        let step = b.constant(Scalar::i64(step), lanes);
-        let along = b.mul(along, step);
-        let first = b.splat(first, lanes);
-        let here = b.add(first, along);
-        let now = b.get(position);
-        let nothing = b.constant(Scalar::i64(0), lanes);
-        let unset = b.compare(CmpOp::Lt, now, nothing);
-        let larger = b.compare(CmpOp::Gt, value, total);
-        let mut better = b.binary(BinOp::Or, unset, larger);
-        if self.pool.dtype().is_float() {
-            let (nan, number) = (b.compare(CmpOp::Ne, value, value), b.compare(CmpOp::Eq, total, total));
-            let first_nan = b.binary(BinOp::And, nan, number);
-            better = b.binary(BinOp::Or, better, first_nan);
-        }
-        let next = b.select(better, here, now);
-        b.set(position, next);
-        b.select(better, value, total)
-    }
-
-    /// `|value|^p`.
-    fn power(&self, b: &mut KernelBuilder, value: Val, p: u32) -> Val {
-        let magnitude = b.unary(UnOp::Abs, value);
-        let mut result = None;
-        let mut square = magnitude;
-        for bit in 0..32 - p.leading_zeros() {
-            if bit > 0 {
-                square = b.mul(square, square);
-            }
-            if p >> bit & 1 == 1 {
-                result = Some(result.map_or(square, |r| b.mul(r, square)));
-            }
-        }
-        result.unwrap_or(magnitude)
-    }
-
-    fn finish(&self, b: &mut KernelBuilder, row: &Row, column: Val, count: Val, window: &Window) {
-        let dtype = self.pool.dtype();
-        let lanes = window.lanes;
-        let total = b.get(window.value);
-        let result = match self.pool.kind {
-            PoolKind::Average | PoolKind::AverageIncludePad => {
-                let count = b.convert(count, dtype);
-                let count = b.splat(count, lanes);
-                b.binary(BinOp::Div, total, count)
-            }
-            PoolKind::Lp(2) => b.unary(UnOp::Sqrt, total),
-            PoolKind::Max | PoolKind::Lp(1) => total,
-            PoolKind::Lp(p) => {
-                let root = b.constant(Scalar::from_f64(dtype, 1.0 / f64::from(p)), lanes);
-                pow(&Floats::like(b, total), total, root)
-            }
-        };
-        let channel = match self.block {
-            1 => row.coords[0],
-            block => {
-                let blocks = self.pool.y.dims[1].div_ceil(block);
-                let (_, channel) = b.div_rem(row.coords[0], blocks as i64);
-                b.scale(channel, block as i64)
-            }
-        };
-        let result = zero_tail_lanes(b, result, self.pool.y, channel);
-        let result = b.convert(result, self.pool.y.dtype);
-        let along = b.scale(column, self.block as i64);
-        let at = b.add(row.start, along);
-        b.store(self.to, at, result);
-        if let (Some(position), Some(indices)) = (window.position, self.indices) {
-            let found = b.get(position);
-            let zero = b.constant(Scalar::i64(0), lanes);
-            let found = b.binary(BinOp::Max, found, zero);
-            b.store(indices, at, found);
-        }
     }
 }

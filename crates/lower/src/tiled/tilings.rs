@@ -39,7 +39,9 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
         if nv > sum.vectors() || (sum.group_vectors < sum.vectors() && !sum.group_vectors.is_multiple_of(nv)) {
             continue;
         }
-        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
+        // Where a multiply-add can broadcast from memory, the last broadcast needs no register.
+        let broadcast = usize::from(target.lanes < 16);
+        let Some(free) = target.registers.checked_sub(nv + broadcast) else { continue };
         let most = (free / nv).min(28);
         if most == 0 || (nv > 4 && columns > most) {
             continue;

@@ -146,7 +146,7 @@ impl Sampling {
             Coordinates::PytorchHalfPixel => 0.0,
             Coordinates::HalfPixelSymmetric => {
                 let adjustment = output / (self.scale * input);
-                input / 2.0 * (1.0 - adjustment) + half_pixel
+                input / 2.0 * (1.0 - adjustment) + (x + 0.5) / self.scale - 0.5
             }
             Coordinates::AlignCorners if self.output > 1 => x * (input - 1.0) / (output - 1.0),
             Coordinates::AlignCorners => 0.0,
