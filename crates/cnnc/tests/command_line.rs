@@ -136,3 +136,11 @@ fn lists_and_help_say_what_there_is() {
         assert!(help.contains("Examples:") && help.contains("Usage: cnnc"), "{help}");
     }
 }
+
+#[test]
+fn the_program_that_runs_networks_has_no_compiler_in_it() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_cnnc")).unwrap();
+    for foreign in ["libLLVM", "cranelift_codegen"] {
+        assert!(!program.windows(foreign.len()).any(|w| w == foreign.as_bytes()), "{foreign}");
+    }
+}
