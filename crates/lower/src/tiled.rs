@@ -15,6 +15,7 @@ mod cost;
 mod lowering;
 mod microkernel;
 mod nest;
+mod store;
 mod tilings;
 
 pub use axis::{Segment, WindowAxis};

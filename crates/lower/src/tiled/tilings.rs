@@ -39,14 +39,15 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
         if nv > sum.vectors() || (sum.group_vectors < sum.vectors() && !sum.group_vectors.is_multiple_of(nv)) {
             continue;
         }
-        // Where a multiply-add can broadcast from memory, the last broadcast needs no register.
-        let broadcast = usize::from(target.lanes < 16);
-        let Some(free) = target.registers.checked_sub(nv + broadcast) else { continue };
-        let most = (free / nv).min(28);
+        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
+        // Four vectors and seven positions are one register too many, but a multiply-add can broadcast from memory.
+        let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16;
+        let most = if seven { 7 } else { (free / nv).min(28) };
         if most == 0 || (nv > 4 && columns > most) {
             continue;
         }
-        for mr in [most, most.next_power_of_two() / 2, columns.div_ceil(columns.div_ceil(most))] {
+        let even = |most: usize| columns.div_ceil(columns.div_ceil(most.max(1)));
+        for mr in [even(most), even(most / 2)] {
             if mr > 0 && mr <= columns && mr <= most && !tiles.contains(&(mr, nv)) {
                 tiles.push((mr, nv));
             }
