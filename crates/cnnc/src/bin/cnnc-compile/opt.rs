@@ -6,7 +6,7 @@ use cnnc_artifact::write_atomically;
 use cnnc_cli::CliError;
 use cnnc_cli::commands::opt::Args;
 use cnnc_compiler::CompileError;
-use cnnc_ir::graph::Graph;
+use cnnc_ir::graph::{Graph, parse_graph, parse_graph_with, print_with_constants};
 use cnnc_passes::PIPELINE;
 use std::io::Write;
 use std::path::Path;
@@ -18,18 +18,18 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     stages.write("import", &graph)?;
     let (graph, failure) = optimize(graph, stop.as_ref(), &mut stages);
     failure?;
-    let text = text(&graph);
+    let text = match &args.constants {
+        Some(folder) => {
+            print_with_constants(&graph, folder).map_err(|source| CliError::Write { path: folder.clone(), source })?
+        }
+        None => graph.to_string(),
+    };
     match &args.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
         None if args.compile.dump.is_none() => print!("{text}"),
         None => {}
     }
     Ok(())
-}
-
-/// The graph as text.
-fn text(graph: &Graph) -> String {
-    format!("{graph:#?}")
 }
 
 /// Runs the pipeline up to the pass to stop after.
@@ -66,7 +66,11 @@ fn load(args: &Args) -> Result<Graph, CliError> {
         let path = args.model.clone();
         let text = std::fs::read_to_string(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
         let wrong = |what: String| CliError::File { path: path.clone(), what };
-        let graph = cnnc_ir::graph::parse_graph(&text).map_err(|e| wrong(e.to_string()))?;
+        let graph = match &args.constants {
+            Some(folder) => parse_graph_with(&text, folder),
+            None => parse_graph(&text),
+        };
+        let graph = graph.map_err(|e| wrong(e.to_string()))?;
         cnnc_ir::graph::verify(&graph).map_err(|e| wrong(e.to_string()))?;
         return Ok(graph);
     }
@@ -103,7 +107,7 @@ impl Stages<'_> {
     fn write(&mut self, stage: &str, graph: &Graph) -> Result<(), CliError> {
         let Some(folder) = self.dump else { return Ok(()) };
         std::fs::create_dir_all(folder).map_err(|source| CliError::Write { path: folder.to_path_buf(), source })?;
-        let text = text(graph);
+        let text = graph.to_string();
         let path = folder.join(format!("{:02}-{stage}.cir", self.number));
         self.number += 1;
         write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
