@@ -8,8 +8,13 @@ use cnnc_ir::graph::{Graph, parse_graph, parse_graph_with, print_with_constants,
 use proptest::prelude::*;
 use random_graph::{random_graph, random_op};
 
+/// Cases of a property: as usual, or as a long run says.
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(cases(300)))]
 
     #[test]
     fn random_graphs_read_back(bytes in prop::collection::vec(any::<u8>(), 0..600)) {

@@ -4,8 +4,13 @@ use cnnc_ir::kernel::random::{random_kernel, random_tensor};
 use cnnc_ir::kernel::{Role, interpret_all, parse_kernel, parse_kernels, verify};
 use proptest::prelude::*;
 
+/// Cases of a property: as usual, or as a long run says.
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
 
     #[test]
     fn random_kernels_verify_read_back_and_run(choices in proptest::collection::vec(any::<u8>(), 0..500), seed: u64) {

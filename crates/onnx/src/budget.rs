@@ -3,6 +3,8 @@
 //!
 //! Scalars are not counted: a packed number takes at most eight times its bytes, and tensors declare theirs.
 
+use crate::flatten::FlatNode;
+use crate::inputs::InputInfo;
 use crate::proto;
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -23,6 +25,11 @@ struct Kind {
     fields: &'static [(u32, &'static Kind)],
 }
 
+/// A message that import makes a `With` of, too.
+const fn made<T, With>(fields: &'static [(u32, &'static Kind)]) -> Kind {
+    Kind { bytes: size_of::<T>() + size_of::<With>(), fields }
+}
+
 const fn kind<T>(fields: &'static [(u32, &'static Kind)]) -> Kind {
     Kind { bytes: size_of::<T>(), fields }
 }
@@ -33,11 +40,11 @@ static DIM: Kind = kind::<proto::DimensionProto>(&[]);
 static SHAPE: Kind = kind::<proto::TensorShapeProto>(&[(1, &DIM)]);
 static TENSOR_TYPE: Kind = kind::<proto::TensorTypeProto>(&[(2, &SHAPE)]);
 static TYPE: Kind = kind::<proto::TypeProto>(&[(1, &TENSOR_TYPE)]);
-static VALUE: Kind = kind::<proto::ValueInfoProto>(&[(2, &TYPE)]);
+static VALUE: Kind = made::<proto::ValueInfoProto, InputInfo>(&[(2, &TYPE)]);
 static TENSOR: Kind = kind::<proto::TensorProto>(&[(6, &TEXT), (13, &SMALL)]);
 static SPARSE: Kind = kind::<proto::SparseTensorProto>(&[(1, &TENSOR), (2, &TENSOR)]);
 static ATTRIBUTE: Kind = kind::<proto::AttributeProto>(&[(5, &TENSOR), (6, &GRAPH), (22, &SPARSE), (9, &TEXT)]);
-static NODE: Kind = kind::<proto::NodeProto>(&[(1, &TEXT), (2, &TEXT), (5, &ATTRIBUTE)]);
+static NODE: Kind = made::<proto::NodeProto, FlatNode>(&[(1, &TEXT), (2, &TEXT), (5, &ATTRIBUTE)]);
 static GRAPH: Kind = kind::<proto::GraphProto>(&[(1, &NODE), (5, &TENSOR), (15, &SPARSE), (11, &VALUE), (12, &VALUE)]);
 static FUNCTION: Kind =
     kind::<proto::FunctionProto>(&[(4, &TEXT), (5, &TEXT), (6, &TEXT), (11, &ATTRIBUTE), (7, &NODE), (9, &SMALL)]);

@@ -90,9 +90,10 @@ pub fn flatten(model: &ModelProto) -> Result<Vec<FlatNode<'_>>, String> {
             return Err(format!("function '{}' of domain '{}' is defined twice", key.1, key.0));
         }
     }
-    let mut inliner = Inliner { functions, stack: vec![], flat: vec![], names: 0 };
     let opset = opset_of(&model.opset_import);
     let nodes = model.graph.as_ref().map_or(&[][..], |g| &g.node);
+    let flat = Vec::with_capacity(nodes.len().min(MAX_NODES));
+    let mut inliner = Inliner { functions, stack: vec![], flat, names: 0 };
     for (k, node) in nodes.iter().enumerate() {
         inliner.expand(Cow::Borrowed(node), node_name(node, k), opset)?;
     }

@@ -296,8 +296,13 @@ fn varied() -> ModelProto {
     model(13, nodes, &[value("x", 1, &[1, 1, 4, 4])], weights)
 }
 
+/// Cases of a property: as usual, or as a long run says.
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(cases(2000)))]
 
     #[test]
     fn damaged_bytes_never_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut: bool) {
