@@ -7,7 +7,7 @@ use cnnc_artifact::{Variant, check_variant};
 use cnnc_codegen::Backend;
 use cnnc_compiler::{CompileError, choose, detect_target, lower};
 use cnnc_ir::graph::Graph;
-use cnnc_onnx::proto::ModelProto;
+use cnnc_onnx::proto::{DimensionProto, ModelProto};
 use cnnc_onnx::{ImportOptions, Imported, import_bytes};
 use cnnc_tensor::Isa;
 use prost::Message;
@@ -72,7 +72,7 @@ impl Target for Import {
             Ok(Imported { graph, .. }) => graph,
             Err(error) => {
                 let empty = error.to_string().is_empty().then(|| "an error without a message".to_string());
-                return outcome(false, 0, empty);
+                return outcome(false, declared_inputs(input, &options), empty);
             }
         };
         if let Err(error) = cnnc_ir::graph::verify(&imported) {
@@ -124,6 +124,18 @@ fn compile(graph: Graph, target: &cnnc_tensor::Target) -> Result<(), String> {
     let variant =
         Variant { plan, code: vec![0xc3], constants: program.constants, isa: "any".into(), backend: "none".into() };
     check_variant(&variant).map_err(|what| format!("after lowering: {what}"))
+}
+
+/// Bytes of the inputs that a model or its caller declares, eight an element; large files are not looked into.
+fn declared_inputs(bytes: &[u8], options: &ImportOptions) -> u64 {
+    let bytes_of = |dims: &mut dyn Iterator<Item = u64>| dims.fold(8, |n: u64, d| n.saturating_mul(d.max(1)));
+    let given = options.shapes.values().map(|dims| bytes_of(&mut dims.iter().map(|&d| d as u64)));
+    let given = given.fold(0, u64::saturating_add);
+    let model = if bytes.len() < 1 << 16 { ModelProto::decode(bytes).ok() } else { None };
+    let inputs = model.and_then(|m| m.graph).map(|g| g.input).unwrap_or_default();
+    let tensors = inputs.iter().filter_map(|i| i.ty.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
+    let dim = |d: &DimensionProto| d.dim_value.unwrap_or(1).unsigned_abs();
+    tensors.map(|shape| bytes_of(&mut shape.dim.iter().map(dim))).fold(given, u64::saturating_add)
 }
 
 /// Very many messages of two bytes, at some depth.
