@@ -35,12 +35,17 @@ fn try_write(path: &Path, content: impl FnOnce(&mut BufWriter<&File>) -> io::Res
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".cnnc-").suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
     let mut unfinished = lock();
-    let temporary = builder.tempfile_in(folder)?;
+    // Without the temporary file's name, which is nobody's concern.
+    let plain = |error: io::Error| io::Error::from(error.kind());
+    let temporary = builder.tempfile_in(folder).map_err(plain)?;
     unfinished.push(temporary.path().to_path_buf());
     drop(unfinished);
     let _registered = Registered(temporary.path().to_path_buf());

@@ -4,7 +4,7 @@
 //!
 //! | key | meaning | default |
 //! |---|---|---|
-//! | `crop=F` | the centred square whose side is F of the image's shorter side | the whole image |
+//! | `crop=F` | the centred square whose side is F of the image's shorter side, rounded down | the whole image |
 //! | `size=N` or `size=HxW` | resize to it | the height and width of the model's input |
 //! | `filter=` | `nearest`, `bilinear`, `bicubic`, `lanczos`; all but nearest smooth when they shrink | `bilinear` |
 //! | `order=` | channels: `rgb`, `bgr`, `gray` | `rgb` |
@@ -119,11 +119,12 @@ impl Preprocess {
     /// they are known.
     pub fn read(&self, path: &Path, dtype: DType, wanted: Option<&[Option<usize>]>) -> Result<Tensor, CliError> {
         let failed = |what: String| CliError::File { path: path.to_path_buf(), what };
-        let reader = ImageReader::open(path).map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
-        let reader =
-            reader.with_guessed_format().map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
-        let image =
-            reader.decode().map_err(|e| failed(format!("neither .npy nor a readable image (PNG, JPEG): {e}")))?;
+        let unreadable = |source| CliError::Read { path: path.to_path_buf(), source };
+        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+        if reader.format().is_none() {
+            return Err(failed("neither .npy nor an image (PNG, JPEG)".into()));
+        }
+        let image = reader.decode().map_err(|e| failed(format!("not a readable image: {e}")))?;
         self.tensor(image, dtype, wanted).map_err(failed)
     }
 
@@ -170,7 +171,7 @@ impl Preprocess {
     fn crop(&self, image: DynamicImage) -> DynamicImage {
         let Some(fraction) = self.crop else { return image };
         let (width, height) = (image.width(), image.height());
-        let side = ((f64::from(width.min(height)) * fraction).round() as u32).max(1);
+        let side = ((f64::from(width.min(height)) * fraction).floor() as u32).max(1);
         image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
     }
 }

@@ -6,7 +6,7 @@ pub struct Table {
     right: Vec<bool>,
 }
 
-/// Widest column; longer texts keep their end, which tells names apart.
+/// What [`shortened`] leaves.
 const WIDEST: usize = 44;
 
 impl Table {
@@ -18,14 +18,15 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(shortened).collect());
+        self.rows.push(cells);
     }
 }
 
-fn shortened(text: String) -> String {
+/// A name or candidate for a narrow column: long ones keep their end, which tells them apart.
+pub fn shortened(text: &str) -> String {
     let count = text.chars().count();
     if count <= WIDEST {
-        return text;
+        return text.to_string();
     }
     std::iter::once('…').chain(text.chars().skip(count - WIDEST + 1)).collect()
 }
@@ -67,7 +68,7 @@ mod tests {
         table.row(vec!["conv".into(), "10.5".into()]);
         table.row(vec!["relu6".into(), "1".into()]);
         assert_eq!(table.to_string(), "name     ms\nconv   10.5\nrelu6     1\n");
-        assert_eq!(shortened("x".repeat(50)).chars().count(), WIDEST);
+        assert_eq!(shortened(&"x".repeat(50)).chars().count(), WIDEST);
         assert_eq!((bytes(999), bytes(18_614_167)), ("999 B".into(), "18.6 MB".into()));
     }
 }

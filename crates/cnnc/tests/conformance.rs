@@ -52,7 +52,9 @@ fn onnx_backend_tests_pass_through_emitted_code() {
                     let outcome = run_test(&folder.join(name), tolerance, backend);
                     match (outcome, skips.get(name.as_str())) {
                         (Ok(()), None) => *passed.lock().unwrap() += 1,
-                        (Ok(()), Some(_)) => failures.lock().unwrap().push(format!("{name}: passes, but is listed as skipped")),
+                        (Ok(()), Some(_)) => {
+                            failures.lock().unwrap().push(format!("{name}: passes, but is listed as skipped"))
+                        }
                         (Err(_), Some(_)) => {}
                         (Err(what), None) => failures.lock().unwrap().push(format!("{name}: {what}")),
                     }

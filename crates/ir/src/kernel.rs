@@ -7,7 +7,8 @@
 //! Invariants (checked by [`verify`](fn@verify)): a value is defined once, before its uses and in a scope that encloses
 //! them; operand types fit the instruction; there is exactly one [`Axis::Parallel`] loop, it stands at top level, only
 //! `Let`s may stand before it and nothing after it, and its bounds are `0..extent`; variables are set before they are
-//! read; buffers that are only read are never stored to.
+//! read (a loop sets them for certain if its bounds are constant and not empty); buffers that are only read are never
+//! stored to, those that are only written are loaded from below a store only; names of buffers are different symbols.
 //!
 //! GPU kernels use the same statements: [`Axis`] grows grid, block and thread rows, [`Role`] grows shared memory and
 //! fragments, [`Stmt`] grows barrier and asynchronous copy, [`Inst`] grows the matrix-unit product. Nothing here knows a
@@ -41,7 +42,7 @@ pub struct Buf(pub u32);
 /// Type of a value or variable: `lanes` elements of a type; 1 lane is a scalar. A `Bool` lane is one truth value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ty {
-    /// Element type; F16 and BF16 appear in buffers and conversions only.
+    /// Element type; F16 and BF16 are moved and converted, never computed with.
     pub dtype: DType,
     /// Number of lanes: 1 to 64.
     pub lanes: u16,
@@ -219,7 +220,7 @@ pub enum Inst {
     /// Lane by lane `c ? a : b`; `c` has bool lanes (as many as the result).
     Select(Val, Val, Val),
     /// Conversion of each lane to the result's type: float to int truncates and saturates (NaN becomes 0), int to int
-    /// wraps, to float rounds to nearest, to bool is `!= 0`, from bool is 0 or 1.
+    /// wraps, to float rounds to nearest (once, ties to even), to bool is `!= 0`, from bool is 0 or 1.
     Convert(Val),
     /// The same bits as another type of the same size.
     Bitcast(Val),
@@ -275,7 +276,7 @@ pub enum BinOp {
     Shr,
 }
 
-/// Comparisons; any with NaN but `Ne` is false.
+/// Comparisons; any with NaN but `Ne` is false. Of bools, false is less than true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum CmpOp {

@@ -136,7 +136,7 @@ fn outputs_are_cut_to_their_extents() {
     let y = evaluate(&graph, &[x.clone(), count(3)]).unwrap().remove(0);
     assert_eq!(y, Tensor::from_vec(&[3, 2], &[1f32, 2., 3., 4., 5., 6.]).unwrap());
     assert!(evaluate(&graph, &[x.clone(), count(5)]).unwrap_err().what.contains("extent 5"));
-    assert!(evaluate(&graph, &[x.clone()]).unwrap_err().what.contains("takes 2 inputs, got 1"));
+    assert!(evaluate(&graph, std::slice::from_ref(&x)).unwrap_err().what.contains("takes 2 inputs, got 1"));
     assert!(evaluate(&graph, &[count(1), count(1)]).unwrap_err().what.contains("\"x\" is f32[4,2], got i64[1]"));
 }
 

@@ -152,8 +152,9 @@ proptest! {
     #[test]
     fn gather(dims in shape(), axis in 0usize..4, wanted in prop::collection::vec(-40i64..40, 1..5), kind in 0usize..4) {
         let axis = axis % dims.len();
+        let mut dims = dims;
+        dims[axis] = dims[axis].max(1);
         let size = dims[axis] as i64;
-        prop_assume!(size > 0);
         let wanted: Vec<i64> = wanted.into_iter().map(|i| i % size).collect();
         let indices = Tensor::from_vec(&[wanted.len(), 1], &wanted).unwrap();
         let x = tensor(TYPES[kind], &dims);

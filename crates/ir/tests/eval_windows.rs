@@ -250,3 +250,31 @@ fn positions_of_the_largest_follow_the_storage_order() {
     let results = pool(window(2, 5, 1), false);
     assert_eq!(results[1].to_i64_vec()[..10], [12, 13, 14, 14, 14, 17, 18, 19, 19, 19]);
 }
+
+/// Time of a layer of VGG and of a batched product; run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints timings"]
+fn window_times() {
+    let run = |name: &str, op: Op, inputs: &[&Tensor], operations: f64| {
+        let start = std::time::Instant::now();
+        eval_op(&op, inputs).unwrap();
+        println!("{name}: {:.2} GFLOP/s", operations / start.elapsed().as_secs_f64() / 1e9);
+    };
+    let window = |k: usize| Window {
+        kernel: vec![k; 2],
+        strides: vec![1; 2],
+        dilations: vec![1; 2],
+        pads_begin: vec![k / 2; 2],
+        pads_end: vec![k / 2; 2],
+    };
+    let (x, w) = (tensor(&[1, 256, 28, 28], 1), tensor(&[256, 256, 3, 3], 2));
+    let conv = |k: usize| Op::Conv { window: window(k), groups: 1, tail: Expr::input(0) };
+    run("3x3 on 28x28", conv(3), &[&x, &w], 2.0 * 256.0 * 256.0 * 9.0 * 784.0);
+    let w = tensor(&[256, 256, 1, 1], 2);
+    run("1x1 on 28x28", conv(1), &[&x, &w], 2.0 * 256.0 * 256.0 * 784.0);
+    let (x, w) = (tensor(&[1, 512, 7, 7], 1), tensor(&[512, 512, 3, 3], 2));
+    run("3x3 on 7x7", conv(3), &[&x, &w], 2.0 * 512.0 * 512.0 * 9.0 * 49.0);
+    let (a, b) = (tensor(&[256, 512], 1), tensor(&[512, 512], 2));
+    let product = Op::MatMul { trans_a: false, trans_b: true, tail: Expr::input(0) };
+    run("product of 256x512x512", product, &[&a, &b], 2.0 * 256.0 * 512.0 * 512.0);
+}

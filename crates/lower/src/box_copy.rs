@@ -104,7 +104,7 @@ impl BoxCopy<'_> {
             return vec![];
         }
         let operand = self.from.as_ref().map(|(k, _)| *k);
-        let mut copies = vec![StridedCopy { operand, from: 0, to: 0, axes: vec![] }];
+        let mut copies = vec![StridedCopy { operand, from: 0, to: 0, axes: vec![], zeros: 0 }];
         for k in 0..self.extents.len() {
             let parts = self.parts(k);
             copies = copies
@@ -115,6 +115,7 @@ impl BoxCopy<'_> {
                         from: copy.from + part.from,
                         to: copy.to + part.to,
                         axes: [copy.axes.as_slice(), part.axes.as_slice()].concat(),
+                        zeros: 0,
                     })
                 })
                 .collect();
@@ -169,19 +170,34 @@ fn runs(extent: usize, block: impl Fn(usize) -> (i64, i64)) -> Vec<Run> {
     runs
 }
 
-/// The copy that zeroes the lanes beyond the last channel, where a blocked tensor has such.
-pub fn zero_tail(ty: &TensorType) -> Option<StridedCopy> {
-    let Layout::Blocked(block) = ty.layout else { return None };
+/// The copies of a whole result with what zeroes its lanes beyond the last channel, where it has such: part of the copy
+/// that writes the last channels, where that is one.
+pub fn with_zero_tail(mut copies: Vec<StridedCopy>, ty: &TensorType) -> Vec<StridedCopy> {
+    let Layout::Blocked(block) = ty.layout else { return copies };
     let valid = ty.dims[1] % block;
     if valid == 0 {
-        return None;
+        return copies;
     }
     let (blocks, pixels) = (ty.dims[1].div_ceil(block), ty.dims[2..].iter().product::<usize>());
+    let last_block = ((blocks - 1) * pixels * block) as i64;
+    let last = copies.iter_mut().find(|copy| {
+        let lanes = copy.axes.iter().find(|a| a.to == 1).map_or(1, |a| a.extent);
+        copy.to == last_block && lanes == valid && copy.count() == ty.dims[0] * pixels * valid
+    });
+    if let Some(copy) = last {
+        if copy.axes.iter().all(|a| a.to != 1) {
+            copy.axes.push(CopyAxis { extent: 1, from: 1, to: 1 });
+        }
+        copy.zeros = block - valid;
+        return copies;
+    }
     let axis = |extent: usize, to: usize| CopyAxis { extent, from: 0, to: to as i64 };
-    Some(StridedCopy {
+    copies.push(StridedCopy {
         operand: None,
         from: 0,
-        to: ((blocks - 1) * pixels * block + valid) as i64,
+        to: last_block + valid as i64,
         axes: vec![axis(ty.dims[0], blocks * pixels * block), axis(pixels, block), axis(block - valid, 1)],
-    })
+        zeros: 0,
+    });
+    copies
 }

@@ -1,7 +1,8 @@
 //! Broadcast: a tensor repeated along axes by the numpy rule, in any pair of layouts.
 
-use crate::box_copy::{AxisMap, BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -28,5 +29,5 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
     };
     let from = Side { ty: operand, maps: (0..result.dims.len()).map(map).collect() };
     let copy = BoxCopy { extents: result.dims.clone(), from: Some((0, from)), to: Side::whole(result) };
-    Some(copy.strided().into_iter().chain(zero_tail(result)).collect())
+    Some(with_zero_tail(copy.strided(), result))
 }

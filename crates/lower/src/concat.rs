@@ -2,8 +2,9 @@
 //! elements stay together are copied by vectors; on the channels of a blocked result, an operand that does not start at
 //! a block is copied by parts of blocks.
 
-use crate::box_copy::{BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::box_copy::{BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -31,6 +32,5 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
         copies.extend(copy.strided());
         starts[axis] += operand.dims[axis];
     }
-    copies.extend(zero_tail(result));
-    Some(copies)
+    Some(with_zero_tail(copies, result))
 }

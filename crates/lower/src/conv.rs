@@ -5,11 +5,12 @@ pub mod depthwise;
 pub mod direct;
 pub mod direct_plain_input;
 pub mod grouped;
+pub mod grouped_dense;
 mod lanewise;
 pub mod loops;
 pub mod pointwise;
 mod shape;
 mod sum;
 
-pub use shape::ConvShape;
+pub use shape::{ConvShape, is_blocked_f32};
 pub use sum::{dense_sum, pack_weights};

@@ -1,8 +1,9 @@
 //! Convert: the same tensor in another layout. Plain to blocked and back are transposes of pixels by channels, done as
 //! tiles in registers; the tail lanes of a blocked result become zero.
 
-use crate::box_copy::{BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::box_copy::{BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -24,5 +25,5 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
     let (operand, result) = (&region.inputs[0], &region.outputs[0]);
     let extents = result.dims.clone();
     let copy = BoxCopy { extents, from: Some((0, Side::whole(operand))), to: Side::whole(result) };
-    Some(copy.strided().into_iter().chain(zero_tail(result)).collect())
+    Some(with_zero_tail(copy.strided(), result))
 }

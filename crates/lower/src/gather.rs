@@ -1,9 +1,9 @@
 //! Gather: entries along an axis, picked by indices known at run time. What follows the axis is a row copied by vectors
 //! (an embedding); indices out of range are clamped into it.
 
+use crate::copy_kernel::{elements, not_here};
 use crate::cost::{region_bytes, roofline};
 use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, load_index, native_lanes, parallel_items};
-use crate::strided_copy::{elements, not_here};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Candidate, Op};

@@ -1,8 +1,8 @@
 //! GatherElements: for each element of the indices, the element of the data at its coordinates with the one along the
 //! axis replaced. Indices out of range are clamped into it.
 
+use crate::copy_kernel::not_here;
 use crate::row_copy::{bits_type, load_index, parallel_items};
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Candidate, Op};

@@ -1,8 +1,8 @@
 //! GatherNd: slices of the data picked by tuples of indices. The slice is a row copied by vectors; indices out of range
 //! are clamped into it.
 
+use crate::copy_kernel::not_here;
 use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, load_index, native_lanes, parallel_items};
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Candidate, Op};

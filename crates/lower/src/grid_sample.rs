@@ -4,10 +4,10 @@
 //! of a block are a vector. Coordinates are computed in single precision (double for f64); a pixel's index is clamped
 //! into the image whatever the coordinate. Cubic interpolation is Keys's (1981) with coefficient -0.75.
 
+use crate::copy_kernel::{elements, not_here};
 use crate::cost::{region_bytes, roofline};
 use crate::expression::working_type;
 use crate::row_copy::{for_vectors, native_lanes, parallel_items};
-use crate::strided_copy::{elements, not_here};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::{GridMode, GridPadding};
@@ -178,6 +178,8 @@ impl Sampler {
             at = b.unary(UnOp::Round, at);
         }
         at = match self.padding {
+            // A cubic curve goes on beyond the border; only its pixels are folded back.
+            _ if self.mode == GridMode::Cubic => at,
             GridPadding::Zeros => at,
             GridPadding::Border => self.clamped(b, at, 0.0, size - 1.0),
             GridPadding::Reflection => self.reflected(b, at, size),

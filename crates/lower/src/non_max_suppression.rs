@@ -5,8 +5,8 @@
 //! that overlap the one taken before it by more than the threshold. Second kernel: the selections are joined in order of
 //! batch, class and score, the rest of the result is zeroed. Boxes without area overlap nothing.
 
+use crate::copy_kernel::not_here;
 use crate::row_copy::parallel_items;
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Candidate, Op};

@@ -4,8 +4,9 @@
 //! repeated, -1 where it is mirrored) or that hold the constant; the result is the product of the axes' stretches, each
 //! box a copy. Where that makes too many boxes, one axis is padded after the other through workspace.
 
-use crate::box_copy::{AxisMap, BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_kernel, copy_work, elements, lower_copies, not_here};
+use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_kernel, copy_work, elements, lower_copies, not_here};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -114,8 +115,7 @@ fn boxes(
             }
         }
     }
-    copies.extend(zero_tail(result));
-    copies
+    with_zero_tail(copies, result)
 }
 
 /// The copies of each kernel: one, or one for each padded axis; operand 0 of a later one is the earlier one's result.

@@ -1,7 +1,8 @@
 //! Reshape as a copy, for where the planner cannot make it a view. In one layout only: plain, or blocked where batch and
 //! channels stay as they are.
 
-use crate::strided_copy::{CopyAxis, StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::{CopyAxis, StridedCopy};
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -27,5 +28,11 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
         return None;
     }
     let extent = result.bytes() / result.dtype.size();
-    Some(vec![StridedCopy { operand: Some(0), from: 0, to: 0, axes: vec![CopyAxis { extent, from: 1, to: 1 }] }])
+    Some(vec![StridedCopy {
+        operand: Some(0),
+        from: 0,
+        to: 0,
+        axes: vec![CopyAxis { extent, from: 1, to: 1 }],
+        zeros: 0,
+    }])
 }

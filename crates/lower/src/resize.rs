@@ -5,11 +5,11 @@
 //! resampled after the other through workspace, first those that shrink. Sums run over the taps in order, in single
 //! precision (double for f64).
 
+use crate::copy_kernel::not_here;
 use crate::cost::{region_bytes, roofline};
 use crate::expression::working_type;
 use crate::resize_nearest::{Resampled, copies_bits, resampled};
 use crate::row_copy::{CHUNK_BYTES, for_vectors, native_lanes, parallel_items};
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
@@ -75,7 +75,7 @@ fn work(region: &Region, _: &Candidate, target: &Target) -> Work {
     let flops = 2.0 * taps as f64 * region.outputs[0].count() as f64;
     let passes = passes(region, &axes);
     let scalar = passes.iter().any(|p| p.axes.last().is_some_and(|a| a.table.is_some()));
-    let efficiency = if scalar { 0.5 / target.lanes as f64 } else { 0.25 };
+    let efficiency = if scalar { 2.5 / target.lanes as f64 } else { 0.6 };
     let bytes = region_bytes(region) * passes.len() as f64;
     Work { flops, seconds: roofline(target, flops, efficiency, bytes, passes.len()) }
 }

@@ -2,9 +2,10 @@
 //! downwards (every n-th element kept), along every resampled axis. No table is read; doubling a plain image interleaves
 //! a row with itself.
 
-use crate::box_copy::{AxisMap, BoxCopy, Side, zero_tail};
+use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
 use crate::resize_nearest::copies_bits;
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -46,7 +47,7 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
     }
     let from = Side { ty: operand, maps: from };
     let copy = BoxCopy { extents, from: Some((0, from)), to: Side { ty: result, maps: to } };
-    Some(copy.strided().into_iter().chain(zero_tail(result)).collect())
+    Some(with_zero_tail(copy.strided(), result))
 }
 
 /// First index, step, and how often each index is repeated, where a table is of that form.

@@ -2,8 +2,9 @@
 //! lines along the axis are worked on independently, each in the order of its updates, so that the result does not depend
 //! on the number of threads. Indices out of range are clamped into it.
 
+use crate::copy_kernel::{copy_kernel, not_here};
 use crate::row_copy::{bits_type, load_index, parallel_items};
-use crate::strided_copy::{CopyAxis, StridedCopy, copy_kernel, not_here};
+use crate::strided_copy::{CopyAxis, StridedCopy};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::ScatterKind;
@@ -72,7 +73,7 @@ pub fn combine(b: &mut KernelBuilder, kind: ScatterKind, old: Val, update: Val) 
 /// The kernel that copies the data to the result, which may be the same memory.
 pub fn copy_data(name: &str, data: &TensorType, target: &Target) -> Kernel {
     let axes = vec![CopyAxis { extent: data.count(), from: 1, to: 1 }];
-    let copy = StridedCopy { operand: Some(0), from: 0, to: 0, axes };
+    let copy = StridedCopy { operand: Some(0), from: 0, to: 0, axes, zeros: 0 };
     let mut kernel = copy_kernel(name, data.dtype, &[data.count()], data.count(), &[copy], target);
     kernel.buffers.iter_mut().for_each(|buffer| buffer.may_alias = true);
     kernel

@@ -2,10 +2,10 @@
 //! copied; then every thread goes through all updates in order for its own part of the slice, so that the result does not
 //! depend on the number of threads. Indices out of range are clamped into it.
 
+use crate::copy_kernel::not_here;
 use crate::gather_nd::load_tuple;
 use crate::row_copy::{copy_row, native_lanes, power_of_two_below};
 use crate::scatter_elements::{combine, combines, copy_data, scatter_seconds, scatter_type};
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::ScatterKind;

@@ -2,8 +2,9 @@
 //! along the innermost axis are vector loads with a shuffle; channels of a blocked tensor that do not start at a block are
 //! copied by parts of blocks.
 
-use crate::box_copy::{AxisMap, BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -28,5 +29,5 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
     };
     let from = Side { ty: operand, maps: starts.iter().zip(steps).enumerate().map(map).collect() };
     let copy = BoxCopy { extents: dims.clone(), from: Some((0, from)), to: Side::whole(result) };
-    Some(copy.strided().into_iter().chain(zero_tail(result)).collect())
+    Some(with_zero_tail(copy.strided(), result))
 }

@@ -15,6 +15,7 @@ mod cost;
 mod lowering;
 mod microkernel;
 mod nest;
+mod store;
 mod tilings;
 
 pub use axis::{Segment, WindowAxis};
@@ -119,6 +120,9 @@ pub struct TiledSum {
     /// Whether weights of the last result vector end with the last output (rows of an unpacked matrix): loads are then
     /// masked there.
     pub w_masked: bool,
+    /// Where the channels have groups that do not fill whole blocks: output and input channels of a group. The weights
+    /// are those of all channels, zero outside the group, and a bundle sums the blocks that its groups touch.
+    pub mixed_groups: Option<(usize, usize)>,
     /// Where the result lies.
     pub place: ResultPlace,
 }
@@ -159,16 +163,13 @@ impl TiledSum {
             || self.batch.iter().any(|b| b.extent == 0)
     }
 
-    /// Multiply-adds that are really done, on vectors.
-    pub fn vector_steps(&self) -> f64 {
-        let batch: usize = self.batch.iter().map(|b| b.extent).product();
-        let taps: f64 = self
-            .rows
-            .iter()
-            .chain([&self.columns])
-            .map(|r| r.axis.outputs as f64 * r.axis.taps as f64 * r.axis.valid_share())
-            .product();
-        batch as f64 * taps * self.channels.count as f64 * self.vectors() as f64
+    /// Channels that a bundle of `nv` result vectors sums on average.
+    pub fn summed_channels(&self, nv: usize) -> f64 {
+        let count = self.channels.count as f64;
+        self.mixed_groups.map_or(count, |(outputs, channels)| {
+            let touched = 1.0 + (nv * self.lanes) as f64 / outputs as f64;
+            (touched * channels as f64 + self.channels.block as f64 / 2.0).min(count)
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 //! sorted in place by taking the worst off again and again. Elements are compared as 64-bit keys that order as their
 //! type does (-0 as 0; a NaN by its bits, beyond the infinities), so the order is total and the same on every machine.
 
+use crate::copy_kernel::not_here;
 use crate::row_copy::parallel_items;
-use crate::strided_copy::not_here;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Candidate, Op};

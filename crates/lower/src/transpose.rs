@@ -2,8 +2,9 @@
 //! change between channels first and last is a transpose of matrices, done as tiles in registers, and a permutation that
 //! keeps the innermost axis copies rows.
 
-use crate::box_copy::{AxisMap, BoxCopy, Side, zero_tail};
-use crate::strided_copy::{StridedCopy, copy_candidates, copy_work, lower_copies};
+use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
+use crate::copy_kernel::{copy_candidates, copy_work, lower_copies};
+use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, Region};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Op;
@@ -26,5 +27,5 @@ fn copies(region: &Region) -> Option<Vec<StridedCopy>> {
     let maps = perm.iter().map(|&axis| Some(AxisMap { axis, start: 0, step: 1 })).collect();
     let from = Side { ty: operand, maps };
     let copy = BoxCopy { extents: result.dims.clone(), from: Some((0, from)), to: Side::whole(result) };
-    Some(copy.strided().into_iter().chain(zero_tail(result)).collect())
+    Some(with_zero_tail(copy.strided(), result))
 }

@@ -193,6 +193,8 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(32, 32, 6, 3, 1, 1).grouped(8), blocked, "grouped", Tail::Bias);
         takes(Problem::square(24, 24, 6, 3, 2, 1).grouped(12), blocked, "grouped", Tail::Shift);
         takes(Problem::square(20, 40, 5, 3, 1, 1).grouped(20), blocked, "grouped", Tail::Residual);
+        takes(Problem::square(51, 60, 5, 1, 1, 0).grouped(3), blocked, "grouped_dense", Tail::Residual);
+        takes(Problem::square(20, 30, 5, 3, 2, 1).grouped(5), blocked, "grouped_dense", Tail::Shift);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
     }

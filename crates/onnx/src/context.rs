@@ -12,9 +12,11 @@ use std::collections::{BTreeSet, HashMap};
 /// Most elements of a folded result of float or bool type.
 const FOLD_FLOATS: usize = 1 << 20;
 /// Most elements of a folded result of integer type.
-const FOLD_INTS: usize = 1 << 24;
-/// Most elements that the operands of a folded operator may have together.
-const FOLD_OPERANDS: usize = 1 << 24;
+const FOLD_INTS: usize = 1 << 22;
+/// Most elements that operands and result of a folded product may have: its work grows faster than its size.
+const FOLD_PRODUCT: usize = 1 << 12;
+/// Bytes that folded operators may read and write in one import, beside what [`Context::new`] is given.
+const FOLD_BYTES: usize = 64 << 20;
 /// Most elements of any value: above it sizes in bytes could overflow.
 const MAX_ELEMENTS: usize = 1 << 48;
 
@@ -28,6 +30,8 @@ pub struct Context {
     pub graph: Graph,
     /// Values by their names in the model.
     pub values: HashMap<String, ValueId>,
+    /// Bytes that folding may still read and write.
+    fold_budget: usize,
     /// How much of axis 0 of a value is valid, where that depends on data.
     pub extents: HashMap<ValueId, ValueId>,
     /// Name of the model's node that is being imported.
@@ -35,6 +39,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// An empty graph of that name, imported from a model of so many bytes.
+    pub fn new(name: &str, model_bytes: usize) -> Context {
+        let fold_budget = FOLD_BYTES.saturating_add(model_bytes.saturating_mul(4));
+        Context { graph: Graph::new(name), fold_budget, ..Context::default() }
+    }
+
     /// A value's type.
     pub fn ty(&self, value: ValueId) -> &TensorType {
         self.graph.ty(value)
@@ -91,20 +101,25 @@ impl Context {
         Ok(self.add(op, inputs)?[0])
     }
 
-    fn fold(&self, op: &Op, inputs: &[ValueId], results: &[TensorType]) -> Option<Vec<Tensor>> {
-        let limit = |ty: &TensorType| if ty.dtype.is_int() { FOLD_INTS } else { FOLD_FLOATS };
-        if results.iter().any(|ty| ty.count() > limit(ty)) {
+    fn fold(&mut self, op: &Op, inputs: &[ValueId], results: &[TensorType]) -> Option<Vec<Tensor>> {
+        let limit = |ty: &TensorType| match op {
+            Op::Pool { .. } | Op::Lrn { .. } => 0,
+            Op::Conv { .. } | Op::ConvTranspose { .. } | Op::MatMul { .. } | Op::NonMaxSuppression { .. } => {
+                FOLD_PRODUCT
+            }
+            _ if ty.dtype.is_int() => FOLD_INTS,
+            _ => FOLD_FLOATS,
+        };
+        let operands = inputs.iter().map(|&v| self.ty(v));
+        if results.iter().any(|ty| ty.count() > limit(ty)) || operands.clone().any(|ty| ty.count() > 4 * limit(ty)) {
             return None;
         }
+        let bytes: usize = operands.chain(results).map(TensorType::bytes).fold(0, usize::saturating_add);
         let tensors: Vec<&Tensor> = inputs.iter().map(|&v| self.graph.constant(v)).collect::<Option<_>>()?;
-        if tensors.iter().map(|t| t.count()).sum::<usize>() > FOLD_OPERANDS {
-            return None;
-        }
-        let heavy = matches!(op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::MatMul { .. } | Op::Pool { .. });
-        if heavy && results.iter().any(|ty| ty.count() > 1 << 12) {
-            return None;
-        }
-        eval_op(op, &tensors).ok()
+        let left = self.fold_budget.checked_sub(bytes)?;
+        let folded = eval_op(op, &tensors).ok()?;
+        self.fold_budget = left;
+        Some(folded)
     }
 
     /// An elementwise operator whose expression `build` makes of its operands; they broadcast. Constant operands of

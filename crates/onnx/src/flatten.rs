@@ -7,8 +7,12 @@ use crate::proto::{AttributeProto, FunctionProto, ModelProto, NodeProto, Operato
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Most nodes that inlining may make.
-const MAX_NODES: usize = 4_000_000;
+/// Most nodes that a model may have once functions are inlined.
+const MAX_NODES: usize = 1 << 18;
+/// Most bytes that the names of inlined nodes and their values may take.
+const MAX_NAMES: usize = 256 << 20;
+/// Deepest call of functions by functions.
+const MAX_DEPTH: usize = 64;
 
 /// A node after inlining.
 pub struct FlatNode<'a> {
@@ -86,13 +90,13 @@ pub fn flatten(model: &ModelProto) -> Result<Vec<FlatNode<'_>>, String> {
             return Err(format!("function '{}' of domain '{}' is defined twice", key.1, key.0));
         }
     }
-    let mut flat = vec![];
+    let mut inliner = Inliner { functions, stack: vec![], flat: vec![], names: 0 };
     let opset = opset_of(&model.opset_import);
     let nodes = model.graph.as_ref().map_or(&[][..], |g| &g.node);
     for (k, node) in nodes.iter().enumerate() {
-        expand(Cow::Borrowed(node), node_name(node, k), opset, &functions, &mut vec![], &mut flat)?;
+        inliner.expand(Cow::Borrowed(node), node_name(node, k), opset)?;
     }
-    Ok(flat)
+    Ok(inliner.flat)
 }
 
 fn node_name(node: &NodeProto, k: usize) -> String {
@@ -102,72 +106,87 @@ fn node_name(node: &NodeProto, k: usize) -> String {
     }
 }
 
-fn expand<'a>(
-    node: Cow<'a, NodeProto>,
-    name: String,
-    opset: i64,
-    functions: &Functions<'a>,
-    stack: &mut Vec<&'a FunctionProto>,
-    flat: &mut Vec<FlatNode<'a>>,
-) -> Result<(), String> {
-    let key = (
-        domain_of(node.domain.as_deref()),
-        node.op_type.as_deref().unwrap_or(""),
-        node.overload.as_deref().unwrap_or(""),
-    );
-    let Some(&function) = functions.get(&key) else {
-        if flat.len() >= MAX_NODES {
-            return Err(format!("inlining the model's functions gives more than {MAX_NODES} nodes"));
-        }
-        flat.push(FlatNode { proto: node, name, opset });
-        return Ok(());
-    };
-    if stack.iter().any(|&f| std::ptr::eq(f, function)) {
-        return Err(format!("function '{}' of domain '{}' calls itself (node '{name}')", key.1, key.0));
-    }
-    if node.input.len() > function.input.len() || node.output.len() > function.output.len() {
-        return Err(format!(
-            "node '{name}' gives function '{}' {} operands and {} results; it has {} and {}",
-            key.1,
-            node.input.len(),
-            node.output.len(),
-            function.input.len(),
-            function.output.len()
-        ));
-    }
-    let prefix = format!("{name}/");
-    let mut names = HashMap::new();
-    for (k, formal) in function.input.iter().enumerate() {
-        names.insert(formal.as_str(), node.input.get(k).cloned().unwrap_or_default());
-    }
-    let mut copies = vec![];
-    for (formal, actual) in function.output.iter().zip(&node.output).filter(|(_, actual)| !actual.is_empty()) {
-        match names.get(formal.as_str()) {
-            // an operand handed through, or one result wanted under two names
-            Some(source) => copies.push((source.clone(), actual.clone())),
-            None => {
-                names.insert(formal.as_str(), actual.clone());
+struct Inliner<'a> {
+    functions: Functions<'a>,
+    /// The functions that are being expanded, outermost first.
+    stack: Vec<&'a FunctionProto>,
+    flat: Vec<FlatNode<'a>>,
+    /// Bytes of names made.
+    names: usize,
+}
+
+impl<'a> Inliner<'a> {
+    fn push(&mut self, proto: Cow<'a, NodeProto>, name: String, opset: i64) -> Result<(), String> {
+        if matches!(proto, Cow::Owned(_)) {
+            let values = proto.input.iter().chain(&proto.output).map(String::len).sum::<usize>();
+            self.names = self.names.saturating_add(values).saturating_add(name.len());
+            if self.flat.len() >= MAX_NODES || self.names > MAX_NAMES {
+                return Err(format!(
+                    "inlining the model's functions gives more than {MAX_NODES} nodes or too long names"
+                ));
             }
         }
+        self.flat.push(FlatNode { proto, name, opset });
+        Ok(())
     }
-    let defaults = function.attribute_proto.iter().filter_map(|a| Some((a.name.as_deref()?, a)));
-    let given = node.attribute.iter().filter_map(|a| Some((a.name.as_deref()?, a)));
-    let scope = Scope { prefix, names, attributes: defaults.chain(given).collect() };
-    let inner_opset = if function.opset_import.is_empty() { opset } else { opset_of(&function.opset_import) };
-    stack.push(function);
-    for (k, inner) in function.node.iter().enumerate() {
-        let inner_name = format!("{}{}", scope.prefix, node_name(inner, k));
-        expand(Cow::Owned(scope.node(inner)), inner_name, inner_opset, functions, stack, flat)?;
+
+    fn expand(&mut self, node: Cow<'a, NodeProto>, name: String, opset: i64) -> Result<(), String> {
+        let key = (
+            domain_of(node.domain.as_deref()),
+            node.op_type.as_deref().unwrap_or(""),
+            node.overload.as_deref().unwrap_or(""),
+        );
+        let Some(&function) = self.functions.get(&key) else { return self.push(node, name, opset) };
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(format!("functions call functions more than {MAX_DEPTH} deep at node '{name}'"));
+        }
+        if self.stack.iter().any(|&f| std::ptr::eq(f, function)) {
+            return Err(format!("function '{}' of domain '{}' calls itself (node '{name}')", key.1, key.0));
+        }
+        if node.input.len() > function.input.len() || node.output.len() > function.output.len() {
+            return Err(format!(
+                "node '{name}' gives function '{}' {} operands and {} results; it has {} and {}",
+                key.1,
+                node.input.len(),
+                node.output.len(),
+                function.input.len(),
+                function.output.len()
+            ));
+        }
+        let prefix = format!("{name}/");
+        let mut names = HashMap::new();
+        for (k, formal) in function.input.iter().enumerate() {
+            names.insert(formal.as_str(), node.input.get(k).cloned().unwrap_or_default());
+        }
+        let mut copies = vec![];
+        for (formal, actual) in function.output.iter().zip(&node.output).filter(|(_, actual)| !actual.is_empty()) {
+            match names.get(formal.as_str()) {
+                // an operand handed through, or one result wanted under two names
+                Some(source) => copies.push((source.clone(), actual.clone())),
+                None => {
+                    names.insert(formal.as_str(), actual.clone());
+                }
+            }
+        }
+        let defaults = function.attribute_proto.iter().filter_map(|a| Some((a.name.as_deref()?, a)));
+        let given = node.attribute.iter().filter_map(|a| Some((a.name.as_deref()?, a)));
+        let scope = Scope { prefix, names, attributes: defaults.chain(given).collect() };
+        let inner_opset = if function.opset_import.is_empty() { opset } else { opset_of(&function.opset_import) };
+        self.stack.push(function);
+        for (k, inner) in function.node.iter().enumerate() {
+            let inner_name = format!("{}{}", scope.prefix, node_name(inner, k));
+            self.expand(Cow::Owned(scope.node(inner)), inner_name, inner_opset)?;
+        }
+        for (source, target) in copies {
+            let copy = NodeProto {
+                input: vec![source],
+                output: vec![target],
+                op_type: Some("Identity".into()),
+                ..NodeProto::default()
+            };
+            self.push(Cow::Owned(copy), name.clone(), inner_opset)?;
+        }
+        self.stack.pop();
+        Ok(())
     }
-    for (source, target) in copies {
-        let copy = NodeProto {
-            input: vec![source],
-            output: vec![target],
-            op_type: Some("Identity".into()),
-            ..NodeProto::default()
-        };
-        flat.push(FlatNode { proto: Cow::Owned(copy), name: name.clone(), opset: inner_opset });
-    }
-    stack.pop();
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Import: bytes to graph, node by node.
 
-use crate::context::Context;
-use crate::error::{ImportError, Reason, UnsupportedOp};
+use crate::context::{Context, Results};
+use crate::error::{ImportError, Reason, UnsupportedOp, invalid};
 use crate::flatten::{FlatNode, domain_of, flatten, opset_of};
 use crate::inputs::{ImportOptions, InputInfo, Resolved, declared, resolve};
 use crate::node::Node;
@@ -59,6 +59,7 @@ fn main_graph<'a>(file: &str, model: &'a ModelProto) -> Result<&'a GraphProto, I
 }
 
 fn import(file: &str, bytes: Vec<u8>, base: Option<&Path>, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let size = bytes.len();
     let model = decode(file, bytes)?;
     let graph = main_graph(file, &model)?;
     let whole = |what: String| ImportError::Model { file: file.to_string(), what };
@@ -74,7 +75,7 @@ fn import(file: &str, bytes: Vec<u8>, base: Option<&Path>, options: &ImportOptio
     reject_unsupported(file, order.iter().map(|&k| &nodes[k]))?;
 
     let name = graph.name.as_deref().unwrap_or("");
-    let mut cx = Context { graph: Graph::new(name), ..Context::default() };
+    let mut cx = Context::new(name, size);
     add_inputs(&mut cx, file, &inputs, options)?;
     let uses = order.iter().flat_map(|&k| nodes[k].proto.input.iter().map(String::as_str));
     let used: HashSet<&str> = uses.chain(outputs.iter().copied()).collect();
@@ -172,25 +173,24 @@ fn add_initializers(
 fn add_node(cx: &mut Context, file: &str, flat: &FlatNode, base: Option<&Path>) -> Result<(), ImportError> {
     let op = flat.proto.op_type.as_deref().unwrap_or("");
     let node = Node {
-        name: &flat.name,
         op,
-        opset: flat.opset,
         inputs: flat.proto.input.iter().map(|name| cx.values.get(name).copied()).collect(),
         outputs: &flat.proto.output,
         base,
         attributes: &flat.proto.attribute,
     };
     cx.node = flat.name.clone();
-    let handled = match ops::handler(op, flat.opset) {
-        Some(handler) => handler(cx, &node),
-        None => crate::error::invalid("the operator is not supported"),
-    };
+    let handled = handle(cx, &node, flat.opset);
     let (file, name, op) = (file.to_string(), flat.name.clone(), op.to_string());
     let results = match handled {
         Ok(results) => results,
         Err(Reason::Invalid(what)) => return Err(ImportError::Node { file, node: name, op, what }),
         Err(Reason::NeedsValue { operand, value }) => {
             let inputs = cx.inputs_behind(value);
+            if inputs.is_empty() {
+                let what = format!("operand '{operand}' must be known at compile time, but is too large to compute");
+                return Err(ImportError::Node { file, node: name, op, what });
+            }
             return Err(ImportError::NeedsValue { file, node: name, op, operand, inputs });
         }
     };
@@ -202,6 +202,20 @@ fn add_node(cx: &mut Context, file: &str, flat: &FlatNode, base: Option<&Path>) 
         name_value(cx, value, output);
     }
     Ok(())
+}
+
+/// Calls the operator's handler. A result whose extent depends on data may only be converted or be an output.
+fn handle(cx: &mut Context, node: &Node, opset: i64) -> Results {
+    let extent = node.inputs.iter().flatten().find_map(|v| cx.extents.get(v).copied());
+    if extent.is_some() && !matches!(node.op, "Cast" | "Identity") {
+        return invalid("an operand's size depends on data; such a value can only be an output of the model");
+    }
+    let Some(handler) = ops::handler(node.op, opset) else { return invalid("the operator is not supported") };
+    let results = handler(cx, node)?;
+    if let Some(extent) = extent {
+        results.iter().for_each(|&v| _ = cx.extents.insert(v, extent));
+    }
+    Ok(results)
 }
 
 fn name_value(cx: &mut Context, value: ValueId, name: &str) {

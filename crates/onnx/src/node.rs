@@ -9,12 +9,8 @@ use std::path::Path;
 
 /// A node of the model with its operands resolved.
 pub struct Node<'a> {
-    /// Name in the model, or `OpType_index`.
-    pub name: &'a str,
     /// Operator.
     pub op: &'a str,
-    /// The opset version that the node's model or function imports.
-    pub opset: i64,
     /// Operands; an absent optional one is `None`.
     pub inputs: Vec<Option<ValueId>>,
     /// Names of the results; an unwanted one is empty.

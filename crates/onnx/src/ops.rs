@@ -17,38 +17,58 @@ mod conv;
 mod conv_transpose;
 mod cum_sum;
 mod depth_to_space;
+mod dropout;
 mod einsum;
 mod expand;
 mod eye_like;
+mod flatten;
 mod gather;
+mod gather_elements;
+mod gather_nd;
 mod gemm;
 mod global_pool;
 mod grid_sample;
+mod group_normalization;
+mod hardmax;
 mod identity;
+mod instance_normalization;
 mod is_inf;
+mod layer_normalization;
 mod lp_normalization;
 mod lrn;
 mod matmul;
+mod mean_variance_normalization;
 mod modulo;
 mod non_max_suppression;
-mod normalization;
+mod normalize;
 mod one_hot;
 mod pad;
 mod pool;
 mod pow;
+mod prelu;
 mod range;
 mod reduce;
 mod reshape;
 mod resize;
-mod resize_taps;
-mod scatter;
+mod resize_table;
+mod rms_normalization;
+mod scatter_elements;
+mod scatter_nd;
 mod select;
 mod shape;
+mod size;
 mod slice;
 mod softmax;
+mod space_to_depth;
+mod split;
 mod squeeze;
+mod tile;
 mod top_k;
+mod transpose;
+mod trilu;
 mod unary;
+mod unsqueeze;
+mod upsample;
 mod variadic;
 mod window;
 
@@ -90,7 +110,7 @@ const COMPUTE: &[Row] = &[
     ("ConvTranspose", &[(1, conv_transpose::conv_transpose)]),
     ("Cos", &[(7, unary::unary)]),
     ("Div", &[(1, binary::arithmetic_1), (7, binary::arithmetic)]),
-    ("Dropout", &[(1, identity::dropout_1), (10, identity::dropout_10), (12, identity::dropout)]),
+    ("Dropout", &[(1, dropout::dropout_1), (10, dropout::dropout_10), (12, dropout::dropout)]),
     ("Elu", &[(1, activation::elu)]),
     ("Equal", &[(1, compare::compare_1), (7, compare::compare)]),
     ("Erf", &[(9, unary::unary)]),
@@ -103,16 +123,19 @@ const COMPUTE: &[Row] = &[
     ("GlobalMaxPool", &[(1, global_pool::global_max_pool)]),
     ("Greater", &[(1, compare::compare_1), (7, compare::compare)]),
     ("GreaterOrEqual", &[(12, compare::compare)]),
-    ("GroupNormalization", &[(18, normalization::group_normalization_18), (21, normalization::group_normalization)]),
+    (
+        "GroupNormalization",
+        &[(18, group_normalization::group_normalization_18), (21, group_normalization::group_normalization)],
+    ),
     ("HardSigmoid", &[(1, activation::hard_sigmoid)]),
     ("HardSwish", &[(14, activation::hard_swish)]),
-    ("Hardmax", &[(1, softmax::hardmax_1), (13, softmax::hardmax)]),
+    ("Hardmax", &[(1, hardmax::hardmax_1), (13, hardmax::hardmax)]),
     ("Identity", &[(1, identity::identity)]),
-    ("InstanceNormalization", &[(1, normalization::instance_normalization)]),
+    ("InstanceNormalization", &[(1, instance_normalization::instance_normalization)]),
     ("IsInf", &[(10, is_inf::is_inf)]),
     ("IsNaN", &[(9, unary::unary)]),
     ("LRN", &[(1, lrn::lrn)]),
-    ("LayerNormalization", &[(17, normalization::layer_normalization)]),
+    ("LayerNormalization", &[(17, layer_normalization::layer_normalization)]),
     ("LeakyRelu", &[(1, activation::leaky_relu)]),
     ("Less", &[(1, compare::compare_1), (7, compare::compare)]),
     ("LessOrEqual", &[(12, compare::compare)]),
@@ -124,7 +147,7 @@ const COMPUTE: &[Row] = &[
     ("Max", &[(1, variadic::variadic)]),
     ("MaxPool", &[(1, pool::max_pool)]),
     ("Mean", &[(1, variadic::variadic)]),
-    ("MeanVarianceNormalization", &[(9, normalization::mean_variance_normalization)]),
+    ("MeanVarianceNormalization", &[(9, mean_variance_normalization::mean_variance_normalization)]),
     ("Min", &[(1, variadic::variadic)]),
     ("Mish", &[(18, activation::mish)]),
     ("Mod", &[(10, modulo::modulo)]),
@@ -132,9 +155,9 @@ const COMPUTE: &[Row] = &[
     ("Neg", &[(1, unary::unary)]),
     ("Not", &[(1, unary::unary)]),
     ("Or", &[(1, compare::compare_1), (7, compare::compare)]),
-    ("PRelu", &[(1, activation::prelu_1), (7, activation::prelu)]),
+    ("PRelu", &[(1, prelu::prelu_1), (7, prelu::prelu)]),
     ("Pow", &[(1, pow::pow_1), (7, pow::pow)]),
-    ("RMSNormalization", &[(23, normalization::rms_normalization)]),
+    ("RMSNormalization", &[(23, rms_normalization::rms_normalization)]),
     ("Reciprocal", &[(1, unary::unary)]),
     ("ReduceL1", &[(1, reduce::reduce_1), (18, reduce::reduce_18)]),
     ("ReduceL2", &[(1, reduce::reduce_1), (18, reduce::reduce_18)]),
@@ -168,39 +191,39 @@ const COMPUTE: &[Row] = &[
 
 /// Operators that move data, make it, or speak of shapes: alphabetical.
 const MOVE: &[Row] = &[
-    ("Concat", &[(1, concat::concat)]),
+    ("Concat", &[(1, concat::concat_1), (4, concat::concat)]),
     ("ConstantOfShape", &[(9, constant_of_shape::constant_of_shape)]),
     ("CumSum", &[(11, cum_sum::cum_sum)]),
     ("DepthToSpace", &[(1, depth_to_space::depth_to_space)]),
     ("Einsum", &[(12, einsum::einsum)]),
     ("Expand", &[(8, expand::expand)]),
     ("EyeLike", &[(9, eye_like::eye_like)]),
-    ("Flatten", &[(1, squeeze::flatten)]),
+    ("Flatten", &[(1, flatten::flatten)]),
     ("Gather", &[(1, gather::gather)]),
-    ("GatherElements", &[(11, gather::gather_elements)]),
-    ("GatherND", &[(11, gather::gather_nd)]),
+    ("GatherElements", &[(11, gather_elements::gather_elements)]),
+    ("GatherND", &[(11, gather_nd::gather_nd)]),
     ("GridSample", &[(16, grid_sample::grid_sample)]),
     ("NonMaxSuppression", &[(10, non_max_suppression::non_max_suppression)]),
     ("OneHot", &[(9, one_hot::one_hot)]),
-    ("Pad", &[(1, pad::pad_1), (11, pad::pad)]),
+    ("Pad", &[(1, pad::pad_1), (2, pad::pad_2), (11, pad::pad)]),
     ("Range", &[(11, range::range)]),
     ("Reshape", &[(1, reshape::reshape_1), (5, reshape::reshape)]),
     ("Resize", &[(10, resize::resize_10), (11, resize::resize)]),
-    ("Scatter", &[(9, scatter::scatter_elements)]),
-    ("ScatterElements", &[(11, scatter::scatter_elements)]),
-    ("ScatterND", &[(11, scatter::scatter_nd)]),
+    ("Scatter", &[(9, scatter_elements::scatter_elements)]),
+    ("ScatterElements", &[(11, scatter_elements::scatter_elements)]),
+    ("ScatterND", &[(11, scatter_nd::scatter_nd)]),
     ("Shape", &[(1, shape::shape)]),
-    ("Size", &[(1, shape::size)]),
+    ("Size", &[(1, size::size)]),
     ("Slice", &[(1, slice::slice_1), (10, slice::slice)]),
-    ("SpaceToDepth", &[(1, depth_to_space::space_to_depth)]),
-    ("Split", &[(1, slice::split_1), (13, slice::split)]),
-    ("Squeeze", &[(1, squeeze::squeeze)]),
-    ("Tile", &[(1, expand::tile_1), (6, expand::tile)]),
+    ("SpaceToDepth", &[(1, space_to_depth::space_to_depth)]),
+    ("Split", &[(1, split::split_1), (13, split::split)]),
+    ("Squeeze", &[(1, squeeze::squeeze_1), (13, squeeze::squeeze)]),
+    ("Tile", &[(1, tile::tile_1), (6, tile::tile)]),
     ("TopK", &[(1, top_k::top_k_1), (10, top_k::top_k)]),
-    ("Transpose", &[(1, squeeze::transpose)]),
-    ("Trilu", &[(14, eye_like::trilu)]),
-    ("Unsqueeze", &[(1, squeeze::unsqueeze)]),
-    ("Upsample", &[(1, resize::upsample_7), (9, resize::resize_10)]),
+    ("Transpose", &[(1, transpose::transpose)]),
+    ("Trilu", &[(14, trilu::trilu)]),
+    ("Unsqueeze", &[(1, unsqueeze::unsqueeze_1), (13, unsqueeze::unsqueeze)]),
+    ("Upsample", &[(1, upsample::upsample_1), (7, upsample::upsample_7), (9, upsample::upsample_9)]),
 ];
 
 /// The handler of an operator of ONNX's own domain at an opset version.

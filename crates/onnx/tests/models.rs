@@ -1,9 +1,12 @@
 //! Imports every model of the folders that `CNNC_MODELS` names (separated by `:`); without it the test is skipped and
-//! says so. Dynamic dims get the shape that the error proposes.
+//! says so. A model's input has the shape of `MODEL.in.npy` where that is there; else dynamic dims get the shape that the
+//! error proposes.
 
 #![allow(clippy::unwrap_used)] // in the helpers of the tests
 
-use cnnc_onnx::{ImportError, ImportOptions, import_file};
+use cnnc_onnx::{ImportError, ImportOptions, import_file, inspect_inputs};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 /// Operators that models of those folders may hold although they are not supported: quantized ones.
@@ -11,6 +14,11 @@ const QUANTIZED: &[&str] = &["QuantizeLinear", "DequantizeLinear"];
 
 fn import(path: &Path) -> Result<String, ImportError> {
     let mut options = ImportOptions::default();
+    if let Ok(file) = File::open(path.with_extension("in.npy")) {
+        let npy = npyz::NpyFile::new(BufReader::new(file)).unwrap();
+        let name = inspect_inputs(path)?.into_iter().find(|i| !i.has_default).unwrap().name;
+        options.shapes.insert(name, npy.shape().iter().map(|&d| d as usize).collect());
+    }
     loop {
         match import_file(path, &options) {
             Err(ImportError::DynamicDim { flag, .. }) if options.shapes.len() < 8 => {

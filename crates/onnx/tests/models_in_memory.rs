@@ -223,6 +223,17 @@ fn functions_are_inlined() {
     assert!(graph.nodes().any(|(_, n)| n.name == "second/LeakyRelu_1"));
     model.functions[0].node[0] = NodeProto { domain: some("f"), ..node("Leak", &["p", "q"], &["t"]) };
     assert!(refused(&model).contains("calls itself"));
+
+    let deep = |k: usize| {
+        let inner = NodeProto { domain: some("f"), ..node(&format!("F{}", k + 1), &["p", "q"], &["r"]) };
+        function(&format!("F{k}"), vec![inner.clone(), NodeProto { output: names(&["s"]), ..inner }])
+    };
+    model.functions = (0..20_000).map(deep).collect();
+    let graph = model.graph.as_mut().unwrap();
+    graph.node = vec![NodeProto { domain: some("f"), ..node("F0", &["x", "x"], &["y"]) }];
+    assert!(refused(&model).contains("more than 64 deep"));
+    model.functions.truncate(30);
+    assert!(refused(&model).contains("more than 262144 nodes"));
 }
 
 #[test]

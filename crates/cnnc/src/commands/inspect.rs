@@ -1,7 +1,7 @@
 //! `cnnc inspect`: what an artifact holds.
 
 use crate::CliError;
-use crate::table::{Table, bytes};
+use crate::table::{Table, bytes, shortened};
 use cnnc_artifact::{ArtifactError, Io, Layer, Reader, StoredVariant, format};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -47,6 +47,7 @@ struct VariantReport<'a> {
     layers: &'a [Layer],
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let named = |error: ArtifactError| match error {
         ArtifactError::Read { .. } => CliError::Artifact(error),
@@ -110,8 +111,9 @@ fn print(report: &Report) {
         );
         let mut table = Table::new(&["layer", "op", "candidate", "output", ">MFLOP"]);
         for layer in variant.layers {
-            let (name, op, candidate) = (layer.name.clone(), layer.op.clone(), layer.candidate.clone());
-            table.row(vec![name, op, candidate, layer.output.clone(), format!("{:.2}", layer.flops * 1e-6)]);
+            let (name, candidate) = (shortened(&layer.name), shortened(&layer.candidate));
+            let megaflops = format!("{:.2}", layer.flops * 1e-6);
+            table.row(vec![name, layer.op.clone(), candidate, layer.output.clone(), megaflops]);
         }
         print!("{table}");
     }

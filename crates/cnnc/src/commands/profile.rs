@@ -1,9 +1,8 @@
 //! `cnnc profile`: where the time of a network goes, layer by layer.
 
-use crate::args::CompileArgs;
+use crate::args::SourceArgs;
 use crate::commands::bench::Ready;
-use crate::preprocess::Preprocess;
-use crate::table::Table;
+use crate::table::{Table, shortened};
 use crate::{CliError, source, trace};
 use cnnc_runtime::{Model, Timeline, measure_peak_gflops};
 use serde::Serialize;
@@ -21,11 +20,9 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The model (.onnx) or artifact (.cnna)
-    pub model: PathBuf,
-    /// Threads [default: what the artifact was compiled for; the number of processors]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    /// The network and what it is fed.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Runs that are measured; each layer's time is the median
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     iters: u32,
@@ -38,14 +35,6 @@ pub struct Args {
     /// Write the last run as a trace for chrome://tracing or Perfetto
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// An input; those not given are seeded
-    #[arg(long, value_name = "[NAME=]FILE")]
-    input: Vec<String>,
-    /// How images become tensors (see `cnnc run --help`)
-    #[arg(long, value_name = "SPEC", default_value = "")]
-    preprocess: Preprocess,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 #[derive(Serialize)]
@@ -86,9 +75,10 @@ struct ClassTime {
     gflops: f64,
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let threads = args.threads.map(usize::from);
-    let source = source::load(&args.model, &args.compile, threads, &args.input, &args.preprocess)?;
+    let threads = args.source.threads();
+    let source = source::load(&args.source)?;
     let model = source.model.clone();
     let mut ready = Ready::new(source, threads)?;
     ready.warm_up()?;
@@ -167,7 +157,7 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
         threads,
         peak_gflops,
         total_ms: total * 1e3,
-        generic_share: layers.iter().filter(|l| l.generic).map(|l| l.share).sum(),
+        generic_share: layers.iter().filter(|l| l.generic).fold(0.0, |sum, l| sum + l.share),
         layers,
         classes,
     }
@@ -183,7 +173,8 @@ fn print(report: &Report, by_class: bool) {
             Table::new(&["layer", "op", "candidate", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak"]);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
-            let (name, op, candidate, output) = (l.name.into(), l.op.into(), l.candidate.into(), l.output.into());
+            let (name, candidate) = (shortened(l.name), shortened(l.candidate));
+            let (op, output) = (l.op.into(), l.output.into());
             let ms = format!("{:.4}", l.ms);
             table.row(vec![name, op, candidate, output, ms, percent(l.share), rate(l.gflops), peak]);
         }

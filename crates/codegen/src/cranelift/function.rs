@@ -12,12 +12,14 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 const MAX_UNROLLED: usize = 1 << 14;
 
 /// An i64 scalar as another value, or zero, plus a constant: constants end up in the displacements of accesses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Affine {
     /// What varies.
     pub root: Option<Value>,
     /// What does not.
     pub offset: i64,
+    /// Loop counters that it is known to vary with, each with its factor, not zero.
+    pub counters: Vec<(Val, i64)>,
 }
 
 /// What a kernel is compiled with.
@@ -37,6 +39,10 @@ pub struct Emitter<'a> {
     vars: Vec<Vec<Variable>>,
     part: (Value, Value),
     unrolled: usize,
+    /// Counters of the open loops.
+    loops: Vec<Val>,
+    /// If an open statement's body may not be run: how many of the counters count outside the innermost such one.
+    uncertain: Option<usize>,
 }
 
 /// Builds the function of a kernel.
@@ -78,6 +84,8 @@ pub fn build(
         vars,
         part: (begin, end),
         unrolled: 0,
+        loops: vec![],
+        uncertain: None,
     };
     emitter.make_beyond();
     emitter.block(&kernel.body);
@@ -98,12 +106,22 @@ impl Emitter<'_> {
 
     /// The constant that an i64 scalar is known to be.
     pub fn known(&self, value: Val) -> Option<i64> {
-        self.affine[value.0 as usize].filter(|affine| affine.root.is_none()).map(|affine| affine.offset)
+        self.affine[value.0 as usize].as_ref().filter(|affine| affine.root.is_none()).map(|affine| affine.offset)
     }
 
     /// An i64 scalar as root and offset.
     pub fn affine(&self, value: Val) -> Affine {
-        self.affine[value.0 as usize].unwrap_or(Affine { root: Some(self.scalar(value)), offset: 0 })
+        let opaque = || Affine { root: Some(self.scalar(value)), ..Affine::default() };
+        self.affine[value.0 as usize].clone().unwrap_or_else(opaque)
+    }
+
+    /// Whether a load at an index may be done where its operands are known, however early that is: it is done anyway,
+    /// or the index varies with a counter inside the innermost statement whose body may not be run.
+    pub fn may_move(&self, index: Val) -> bool {
+        self.uncertain.is_none_or(|outside| {
+            let inside = &self.loops[outside..];
+            self.affine(index).counters.iter().any(|(counter, _)| inside.contains(counter))
+        })
     }
 
     /// Defines an i64 scalar by root and offset.
@@ -142,6 +160,7 @@ impl Emitter<'_> {
 
     fn branch(&mut self, cond: Val, then: &[Stmt], otherwise: &[Stmt]) {
         let cond = self.scalar(cond);
+        let uncertain = self.uncertain.replace(self.loops.len());
         let [yes, no, after] = [(); 3].map(|()| self.b.create_block());
         self.b.ins().brif(cond, yes, &[], no, &[]);
         for (block, body) in [(yes, then), (no, otherwise)] {
@@ -152,6 +171,7 @@ impl Emitter<'_> {
         }
         self.b.switch_to_block(after);
         self.b.seal_block(after);
+        self.uncertain = uncertain;
     }
 
     fn for_loop(&mut self, axis: Axis, index: Val, begin: Val, end: Val, step: i64, body: &[Stmt]) {
@@ -162,7 +182,7 @@ impl Emitter<'_> {
             if more <= MAX_UNROLLED {
                 self.unrolled = more;
                 for turn in 0..turns {
-                    self.define_affine(index, Affine { root: None, offset: begin + turn as i64 * step });
+                    self.define_affine(index, Affine { offset: begin + turn as i64 * step, ..Affine::default() });
                     self.block(body);
                 }
                 return;
@@ -174,15 +194,22 @@ impl Emitter<'_> {
         };
         let (turn, after) = (self.b.create_block(), self.b.create_block());
         let counter = self.b.append_block_param(turn, types::I64);
+        let uncertain = self.uncertain;
         if known.is_some_and(|(begin, end)| begin < end) {
             self.b.ins().jump(turn, &[first.into()]);
         } else {
+            if axis != Axis::Parallel || self.kernel.extent == 0 {
+                self.uncertain = Some(self.loops.len());
+            }
             let some = self.b.ins().icmp(IntCC::SignedLessThan, first, last);
             self.b.ins().brif(some, turn, &[first.into()], after, &[]);
         }
         self.b.switch_to_block(turn);
-        self.define_affine(index, Affine { root: Some(counter), offset: 0 });
+        self.define_affine(index, Affine { root: Some(counter), offset: 0, counters: vec![(index, 1)] });
+        self.loops.push(index);
         self.block(body);
+        self.loops.pop();
+        self.uncertain = uncertain;
         let step = self.b.ins().iconst(types::I64, step);
         let next = self.b.ins().iadd(counter, step);
         let more = self.b.ins().icmp(IntCC::SignedLessThan, next, last);
@@ -231,14 +258,15 @@ impl Emitter<'_> {
     fn index_arithmetic(&mut self, inst: &Inst) -> Option<Affine> {
         use cnnc_ir::kernel::BinOp::{Add, Mul, Sub};
         match *inst {
-            Inst::Const(scalar) => Some(Affine { root: None, offset: scalar.to_i64() }),
+            Inst::Const(scalar) => Some(Affine { offset: scalar.to_i64(), ..Affine::default() }),
             Inst::Binary(Add, a, b) => {
                 let (a, b) = (self.affine(a), self.affine(b));
                 let root = match (a.root, b.root) {
                     (Some(x), Some(y)) => Some(self.b.ins().iadd(x, y)),
                     (root, None) | (None, root) => root,
                 };
-                Some(Affine { root, offset: a.offset.wrapping_add(b.offset) })
+                let offset = a.offset.wrapping_add(b.offset);
+                Some(Affine { root, offset, counters: add_counters(a.counters, &b.counters) })
             }
             Inst::Binary(Sub, a, b) => {
                 let by = self.known(b)?;
@@ -255,7 +283,9 @@ impl Emitter<'_> {
                     let by = self.b.ins().iconst(types::I64, by);
                     self.b.ins().imul(root, by)
                 });
-                Some(Affine { root, offset: a.offset.wrapping_mul(by) })
+                let factors = a.counters.into_iter().map(|(counter, factor)| (counter, factor.wrapping_mul(by)));
+                let counters = factors.filter(|(_, factor)| *factor != 0).collect();
+                Some(Affine { root, offset: a.offset.wrapping_mul(by), counters })
             }
             _ => None,
         }
@@ -314,6 +344,18 @@ impl Emitter<'_> {
     pub fn number(&mut self, dtype: DType, value: f64) -> Value {
         self.scalar_constant(Scalar::from_f64(dtype, value))
     }
+}
+
+/// The counters of a sum; those that cancel are left out.
+fn add_counters(mut a: Vec<(Val, i64)>, b: &[(Val, i64)]) -> Vec<(Val, i64)> {
+    for &(counter, factor) in b {
+        match a.iter_mut().find(|(other, _)| *other == counter) {
+            Some((_, sum)) => *sum = sum.wrapping_add(factor),
+            None => a.push((counter, factor)),
+        }
+    }
+    a.retain(|(_, factor)| *factor != 0);
+    a
 }
 
 /// Statements of a block, those in it counted.

@@ -1,11 +1,14 @@
 //! Loads and stores.
 //!
+//! A load from a buffer that nobody writes to is free to move where that is safe (`may_move`): Cranelift then does it
+//! next to its use or before the loop. The others stay in order, before the arithmetic of their block.
+//!
 //! An access of a counted number of lanes tests whether it is all of them, which is the fast way. Otherwise each lane
 //! beyond the count is loaded from a place of zeros, or stored to a place that nobody reads.
 
 use super::function::Emitter;
 use super::parts::{Parts, part_types, scalar_type, shape, vector_type, width};
-use cnnc_ir::kernel::{Buf, Inst, Stmt, Ty, Val};
+use cnnc_ir::kernel::{Buf, Buffer, Inst, Role, Stmt, Ty, Val};
 use cnnc_tensor::DType;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value, types};
@@ -15,11 +18,12 @@ fn flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
-/// An address and a displacement.
+/// An address, a displacement, and how it may be loaded from.
 #[derive(Clone, Copy)]
 struct Address {
     base: Value,
     offset: i32,
+    flags: MemFlagsData,
 }
 
 impl Emitter<'_> {
@@ -40,19 +44,22 @@ impl Emitter<'_> {
     /// The address of an element: constants of its index go into the displacement where they fit it.
     fn address(&mut self, buffer: Buf, index: Val) -> Address {
         let base = self.bases[buffer.0 as usize];
-        let size = self.kernel.buffers[buffer.0 as usize].dtype.size() as i64;
+        let Buffer { dtype, role, may_alias, .. } = self.kernel.buffers[buffer.0 as usize];
+        let size = dtype.size() as i64;
+        let still = role == Role::Read && !may_alias && self.may_move(index);
+        let flags = if still { flags().with_readonly().with_can_move() } else { flags() };
         let affine = self.affine(index);
         let bytes = affine.offset.checked_mul(size).and_then(|bytes| i32::try_from(bytes).ok());
         // Room for the lanes of the widest vector.
         let offset = bytes.filter(|bytes| bytes.unsigned_abs() < 1 << 30);
         let root = match (affine.root, offset) {
-            (None, Some(offset)) => return Address { base, offset },
+            (None, Some(offset)) => return Address { base, offset, flags },
             (Some(root), Some(_)) => root,
             (_, None) => self.scalar(index),
         };
         let shift = self.b.ins().iconst(types::I64, i64::from(size.trailing_zeros()));
         let bytes = self.b.ins().ishl(root, shift);
-        Address { base: self.b.ins().iadd(base, bytes), offset: offset.unwrap_or(0) }
+        Address { base: self.b.ins().iadd(base, bytes), offset: offset.unwrap_or(0), flags }
     }
 
     pub(super) fn load(&mut self, ty: Ty, buffer: Buf, index: Val, count: Option<Val>) -> Parts {
@@ -60,6 +67,7 @@ impl Emitter<'_> {
         match count {
             Some(count) if self.known(count) != Some(i64::from(ty.lanes)) => {
                 let count = self.scalar(count);
+                let address = Address { flags: flags(), ..address };
                 let lanes = self.b.ins().iconst(types::I64, i64::from(ty.lanes));
                 let all = self.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, count, lanes);
                 self.either(
@@ -76,18 +84,19 @@ impl Emitter<'_> {
     fn load_all(&mut self, ty: Ty, address: Address) -> Parts {
         let (vectors, scalars) = shape(ty);
         if ty.dtype == DType::Bool {
-            let lanes: Vec<Value> =
-                (0..i32::from(ty.lanes)).map(|k| self.load_bool(address.base, address.offset + k)).collect();
+            let lanes: Vec<Value> = (0..i32::from(ty.lanes))
+                .map(|k| self.load_bool(address.base, address.offset + k, address.flags))
+                .collect();
             return self.pack(ty, &lanes);
         }
         let mut parts = Vec::new();
         let mut offset = address.offset;
         for _ in 0..vectors {
-            parts.push(self.b.ins().load(vector_type(ty.dtype), flags(), address.base, offset));
+            parts.push(self.b.ins().load(vector_type(ty.dtype), address.flags, address.base, offset));
             offset += 16;
         }
         for _ in 0..scalars {
-            parts.push(self.b.ins().load(scalar_type(ty.dtype), flags(), address.base, offset));
+            parts.push(self.b.ins().load(scalar_type(ty.dtype), address.flags, address.base, offset));
             offset += ty.dtype.size() as i32;
         }
         parts
@@ -101,7 +110,7 @@ impl Emitter<'_> {
             .map(|lane| {
                 let at = self.lane_or(ty, address, lane, count, zeros);
                 match ty.dtype {
-                    DType::Bool => self.load_bool(at, 0),
+                    DType::Bool => self.load_bool(at, 0, flags()),
                     dtype => self.b.ins().load(scalar_type(dtype), flags(), at, 0),
                 }
             })
@@ -109,8 +118,8 @@ impl Emitter<'_> {
         self.pack(ty, &lanes)
     }
 
-    fn load_bool(&mut self, base: Value, offset: i32) -> Value {
-        let byte = self.b.ins().load(types::I8, flags(), base, offset);
+    fn load_bool(&mut self, base: Value, offset: i32, flags: MemFlagsData) -> Value {
+        let byte = self.b.ins().load(types::I8, flags, base, offset);
         let zero = self.int(types::I8, 0);
         self.b.ins().icmp(IntCC::NotEqual, byte, zero)
     }

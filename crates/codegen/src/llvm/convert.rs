@@ -1,7 +1,9 @@
 //! Conversions between element types.
 //!
-//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion. No step makes a
-//! denormal f32 that counts, so flushing them is harmless.
+//! F16 and BF16 go through f32, in integer arithmetic where the instruction set has no conversion. What f32 does not
+//! hold exactly is rounded to odd there, so that the second rounding sees on which side the value lay (Boldo and
+//! Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd", IEEE Transactions
+//! on Computers 57(4), 2008). No step makes a denormal f32 that counts, so flushing them is harmless.
 
 use super::function::Emitter;
 use super::text;
@@ -46,6 +48,16 @@ impl Emitter<'_> {
             }
             (DType::F32, DType::F16) => self.float_to_half(lanes, a),
             (DType::F32, DType::BF16) => self.float_to_bfloat(lanes, a),
+            (DType::F64, DType::F16 | DType::BF16) => {
+                let float = self.round_to_odd(lanes, a);
+                self.convert(DType::F32, to, &float)
+            }
+            (x, DType::BF16) if x.size() > 2 => {
+                let a = if x.size() == 8 { self.shorten(x, lanes, a) } else { a.into() };
+                let double = self.convert(x, Ty::vector(DType::F64, lanes), &a);
+                self.convert(DType::F64, to, &double)
+            }
+            // Short integers are exact in f32; one that f32 does not hold is infinite in f16.
             (_, DType::F16 | DType::BF16) => {
                 let float = self.convert(from, Ty::vector(DType::F32, lanes), a);
                 self.convert(DType::F32, to, &float)
@@ -154,6 +166,41 @@ impl Emitter<'_> {
         let sum = self.with_constant("add", "i32", lanes, bits, (1 << (by - 1)) - 1);
         let sum = self.value(format_args!("add {i32s} {sum}, {odd}"));
         self.with_constant("lshr", "i32", lanes, &sum, by)
+    }
+
+    /// f64 to f32, rounded to odd: of the two neighbours of an inexact value the one with an odd last bit.
+    fn round_to_odd(&mut self, lanes: u16, a: &str) -> String {
+        let (floats, doubles) = (text::vector("float", lanes), text::vector("double", lanes));
+        let (i32s, mask) = (text::vector("i32", lanes), text::vector("i1", lanes));
+        let nearest = self.value(format_args!("fptrunc {doubles} {a} to {floats}"));
+        let back = self.value(format_args!("fpext {floats} {nearest} to {doubles}"));
+        let absolute = format!("llvm.fabs.{}", text::suffix("double", lanes));
+        let from = self.call(&absolute, &doubles, &[(&doubles, a)]);
+        let to = self.call(&absolute, &doubles, &[(&doubles, &back)]);
+        let above = self.value(format_args!("fcmp ogt {doubles} {to}, {from}"));
+        let inexact = self.value(format_args!("fcmp one {doubles} {to}, {from}"));
+        let bits = self.value(format_args!("bitcast {floats} {nearest} to {i32s}"));
+        let step = self.value(format_args!("zext {mask} {above} to {i32s}"));
+        let below = self.value(format_args!("sub {i32s} {bits}, {step}"));
+        let odd = self.value(format_args!("zext {mask} {inexact} to {i32s}"));
+        let odd = self.value(format_args!("or {i32s} {below}, {odd}"));
+        self.value(format_args!("bitcast {i32s} {odd} to {floats}"))
+    }
+
+    /// A 64-bit integer as one of 53 bits, which f64 holds: of what is longer, the lowest bits become one that is set if
+    /// any of them was.
+    fn shorten(&mut self, from: DType, lanes: u16, a: &str) -> String {
+        let (i64s, mask) = (text::vector("i64", lanes), text::vector("i1", lanes));
+        let (shift, bound) = if from == DType::I64 { (1 << 53, 1 << 54) } else { (0, 1 << 53) };
+        let shifted = self.with_constant("add", "i64", lanes, a, shift);
+        let short = self.with_constant("icmp ult", "i64", lanes, &shifted, bound);
+        let high = self.with_constant("and", "i64", lanes, a, !0x7ff);
+        let low = self.with_constant("and", "i64", lanes, a, 0x7ff);
+        let inexact = self.with_constant("icmp ne", "i64", lanes, &low, 0);
+        let odd = self.value(format_args!("zext {mask} {inexact} to {i64s}"));
+        let odd = self.with_constant("shl", "i64", lanes, &odd, 11);
+        let long = self.value(format_args!("or {i64s} {high}, {odd}"));
+        self.value(format_args!("select {mask} {short}, {i64s} {a}, {i64s} {long}"))
     }
 
     fn with_constant(&mut self, opcode: &str, element: &str, lanes: u16, a: &str, constant: i64) -> String {

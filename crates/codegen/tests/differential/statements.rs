@@ -4,7 +4,7 @@ use super::machine::Machine;
 use super::{LANES, backends, check_exactly, difference, inputs};
 use cnnc_codegen::emit;
 use cnnc_ir::kernel::random::random_kernel;
-use cnnc_ir::kernel::{Axis, CmpOp, Kernel, KernelBuilder, Role, Ty, UnOp, interpret_all};
+use cnnc_ir::kernel::{Axis, BinOp, CmpOp, Kernel, KernelBuilder, Role, Ty, UnOp, interpret_all};
 use cnnc_tensor::{DType, Scalar};
 use proptest::prelude::*;
 
@@ -87,8 +87,84 @@ fn control_flow() {
     check_exactly(&kernels);
 }
 
+/// Sums, differences and products of indices with constants, as values and as places of accesses, negative and large.
+#[test]
+fn index_arithmetic() {
+    let elems = 40;
+    let mut b = KernelBuilder::new("indices");
+    let (x, y) = (b.buffer("x", DType::I64, elems, Role::Read), b.buffer("y", DType::I64, 8 * 64, Role::Write));
+    b.parallel(8, |b, i| {
+        let loaded = b.load(x, i, 1);
+        let mut results = vec![];
+        for number in [3, -7, i64::MAX, 1 << 40, -(1 << 33)] {
+            let number = b.index(number);
+            for value in [i, loaded] {
+                let (up, down, back) = (b.add(value, number), b.sub(value, number), b.sub(number, value));
+                let (left, right) = (b.mul(number, up), b.mul(down, number));
+                results.extend([up, down, back, left, right]);
+            }
+        }
+        // 5 i + 2^40 - 3, with the large part taken away again in an access.
+        let (five, large) = (b.scale(i, 5), b.index((1 << 40) - 3));
+        let far = b.add(five, large);
+        let near = b.offset(far, -(1 << 40) + 3);
+        results.push(b.load(x, near, 1));
+        let by_loaded = b.binary(BinOp::And, loaded, i);
+        let place = b.offset(by_loaded, 7);
+        results.push(b.load(x, place, 1));
+        for (k, value) in results.into_iter().enumerate() {
+            let at = b.address(k as i64, &[(i, 64)]);
+            b.store(y, at, value);
+        }
+    });
+    check_exactly(&[b.finish()]);
+}
+
+/// Loads far outside their buffer, in branches and loops that are never run: moved out of them, they would fault.
+#[test]
+fn loads_do_not_move_to_where_they_would_fault() {
+    let mut b = KernelBuilder::new("guarded");
+    let (x, y) = (b.buffer("x", DType::F32, 64, Role::Read), b.buffer("y", DType::F32, 64, Role::Write));
+    b.parallel(8, |b, i| {
+        let far = b.index(1 << 40);
+        let sum = b.var(Ty::vector(DType::F32, 4));
+        let zero = b.f32(1.0, 4);
+        b.set(sum, zero);
+        let add = |b: &mut KernelBuilder, at| {
+            let (old, v) = (b.get(sum), b.load(x, at, 4));
+            let new = b.add(old, v);
+            b.set(sum, new);
+        };
+        let (ten, zero) = (b.index(10), b.index(0));
+        let never = b.compare(CmpOp::Gt, i, ten);
+        let none = b.binary(BinOp::Shr, i, ten);
+        b.serial(0, 3, |b, j| {
+            b.if_(never, |b| {
+                add(b, far);
+                b.serial(0, 3, |b, k| {
+                    let with_outer = b.address(1 << 40, &[(j, 4)]);
+                    let with_both = b.address(1 << 40, &[(k, 4), (j, 4)]);
+                    let cancelled = b.address(1 << 40, &[(k, 4), (j, 4), (k, -4)]);
+                    for at in [far, with_outer, with_both, cancelled] {
+                        add(b, at);
+                    }
+                });
+            });
+            b.for_axis(Axis::Serial, zero, none, 1, |b, k| {
+                let with_counter = b.add(far, k);
+                let with_outer = b.add(far, j);
+                b.serial(0, 2, |b, _| [far, with_counter, with_outer].into_iter().for_each(|at| add(b, at)));
+            });
+            add(b, j);
+        });
+        let (at, v) = (b.scale(i, 4), b.get(sum));
+        b.store(y, at, v);
+    });
+    check_exactly(&[b.finish()]);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::with_cases(40) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::with_cases(60) })]
 
     /// A case is several kernels in one emission.
     #[test]

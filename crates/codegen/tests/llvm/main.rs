@@ -1,12 +1,13 @@
-//! The LLVM backend against the interpreter: every instruction, control flow, masks, aliasing, and random kernels, at
-//! every instruction set level that this machine has; the others are emitted only.
+//! The LLVM backend alone (`differential` has what all backends share): what its optimizer could break, which code it
+//! makes of several kernels, and random kernels, at every instruction set level that this machine has; the others are
+//! emitted only.
 #![cfg(feature = "llvm")]
 
 mod flow;
-mod instructions;
 #[path = "../machine/mod.rs"]
 mod machine;
 mod memory;
+mod rounding;
 
 use cnnc_codegen::{Backend, Code, emit};
 use cnnc_ir::kernel::random::{random_kernel, random_tensor};

@@ -81,3 +81,41 @@ pub(crate) fn eval_columns(
     }
     columns.pop().unwrap_or(Column::Other(vec![]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::{BinaryOp, UnaryOp, parse_expr};
+    use proptest::prelude::*;
+
+    /// Operands of `columns_agree`, by number: each of another type.
+    const TYPES: [DType; 4] = [DType::F32, DType::F16, DType::I64, DType::U8];
+
+    fn operand(k: usize, position: usize, seed: u64) -> Scalar {
+        Scalar::from_bits(TYPES[k], (seed ^ k as u64).wrapping_mul(2 * position as u64 + 1).rotate_left(17))
+    }
+
+    proptest! {
+        #[test]
+        fn columns_agree_with_single_positions(seed: u64, unary in 0..UnaryOp::ALL.len(), binary in 0..BinaryOp::ALL.len()) {
+            let (unary, binary) = (UnaryOp::ALL[unary].name(), BinaryOp::ALL[binary].name());
+            let mut texts = vec![format!("select(le(#0, $2), $3, u8(#1))"), "f32(mul(i64($0), $2))".to_string()];
+            for k in 0..4 {
+                texts.extend([format!("{unary}(${k})"), format!("{binary}(${k}, ${k})"), format!("{binary}({unary}(${k}), ${k})")]);
+            }
+            for text in texts {
+                let expr = parse_expr(&text).unwrap();
+                let Ok(types) = expr.node_types(&TYPES) else { continue };
+                let input = |k: usize| Column::each(TYPES[k], 9, |at| operand(k, at, seed));
+                let index = |axis: usize| Column::each(DType::I64, 9, |at| Scalar::i64((at * (axis + 1)) as i64));
+                let columns = eval_columns(&expr, &types, 9, &input, &index);
+                for at in 0..9 {
+                    let inputs: Vec<Scalar> = (0..4).map(|k| operand(k, at, seed)).collect();
+                    let single = expr.eval(&inputs, &[at as i64, 2 * at as i64]);
+                    let nan = single.dtype().is_float() && single.to_f64().is_nan() && columns.get(at).to_f64().is_nan();
+                    prop_assert!(nan || columns.get(at) == single, "{} at {}", text, at);
+                }
+            }
+        }
+    }
+}

@@ -14,9 +14,9 @@
 //! A value's name stands in front of its type, the name of the ONNX node at the end; `;` starts a comment. Types of
 //! node results may be left out: they are inferred. Attributes that are false, empty, or what most nodes have are left
 //! out. Values are numbered in the order of their definition, which is the order of their ids, so a graph reads back
-//! equal to the last id. A constant of at most [`INLINE_ELEMENTS`] is written out in physical order; a larger one is
-//! `seed=N` where it is what [`seeded`] makes of a small seed, and otherwise `@HASH`, the name of a file in a folder
-//! ([`print_with_constants`], [`parse_graph_with`]).
+//! equal to the last id. A constant of more than a few elements is `seed=N` where it is what [`seeded`] makes of a
+//! small seed; else one of at most [`INLINE_ELEMENTS`] is written out in physical order, and a larger one is `@HASH`,
+//! the name of a file in a folder ([`print_with_constants`], [`parse_graph_with`]).
 
 mod attributes;
 mod constants;

@@ -27,7 +27,8 @@ impl Dense {
     pub fn candidates(&self, name: &str, region: &Region, target: &Target) -> Vec<Candidate> {
         let sum = self.sum(region, target, 1);
         let mut tilings = tiled::tilings(&sum, target);
-        tilings.retain(|t| bodies(&sum, t) <= MOST_BODIES);
+        let fewest = tilings.iter().map(|t| bodies(&sum, t)).min().unwrap_or(0);
+        tilings.retain(|t| bodies(&sum, t) <= MOST_BODIES.max(fewest));
         tilings.iter().map(|t| t.candidate(name)).collect()
     }
 

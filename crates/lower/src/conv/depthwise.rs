@@ -22,7 +22,7 @@ pub const DEPTHWISE: Algorithm = Algorithm {
 };
 
 /// Cycles of a tile beside its multiply-adds and stores.
-const TILE: f64 = 20.0;
+const TILE: f64 = 8.0;
 /// Vectors of a result that make a work item worth its call.
 const ITEM: usize = 1024;
 
@@ -55,7 +55,7 @@ pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target) -> Vec<Can
     let wanted = if target.threads > 1 { (6 * target.threads).div_ceil(others) } else { 1 };
     let item_rows = ITEM.div_ceil(columns).min(rows.div_ceil(wanted.min(rows))).max(1);
     let mut widths: Vec<usize> = vec![];
-    for most in [free.min(28), free.min(16), free.min(8)] {
+    for most in [free.min(16), free.min(8)] {
         let even = columns.div_ceil(columns.div_ceil(most));
         for width in [even, most] {
             if width <= columns && !widths.contains(&width) {

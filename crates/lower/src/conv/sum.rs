@@ -60,9 +60,40 @@ pub fn dense_sum(shape: &ConvShape, input: Layout, lanes: usize, nv: usize, flat
         w_first: 0,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,
+        mixed_groups: None,
         w_masked: false,
         place: ResultPlace::Blocked { spatial: shape.output.clone(), flattened },
     }
+}
+
+/// The sum of a grouped convolution over weights that hold all channels, zero outside the groups.
+pub fn mixed_groups_sum(shape: &ConvShape, lanes: usize, nv: usize) -> TiledSum {
+    let whole = ConvShape { groups: 1, ..shape.clone() };
+    let groups = Some((shape.group_outputs(), shape.group_channels()));
+    TiledSum { mixed_groups: groups, ..dense_sum(&whole, Layout::Blocked(lanes), lanes, nv, false) }
+}
+
+/// The packing of grouped weights for [`mixed_groups_sum`]. Each group's weights are put on the diagonal of a square of
+/// groups: a row padded by the length of all others, laid flat and cut, moves one place to the right a row.
+pub fn pack_mixed_groups(shape: &ConvShape, lanes: usize, nv: usize) -> Packing {
+    let (groups, outputs) = (shape.groups, shape.group_outputs());
+    let length = shape.group_channels() * shape.taps();
+    let pad = |end: Vec<isize>| Op::Pad { mode: PadMode::Constant, begin: vec![0; end.len()], end };
+    let mut ops = vec![
+        Op::Reshape { dims: vec![groups, outputs, length] },
+        Op::Transpose { perm: vec![1, 0, 2] },
+        pad(vec![0, 0, (groups * length) as isize]),
+        Op::Reshape { dims: vec![outputs, groups * (groups + 1) * length] },
+        pad(vec![0, -((groups * length) as isize)]),
+        Op::Reshape { dims: vec![outputs, groups, groups * length] },
+        Op::Transpose { perm: vec![1, 0, 2] },
+    ];
+    let mut dims = vec![shape.outputs, shape.channels];
+    dims.extend(&shape.window.kernel);
+    ops.push(Op::Reshape { dims });
+    let whole = ConvShape { groups: 1, ..shape.clone() };
+    ops.extend(pack_weights(&whole, Layout::Blocked(lanes), lanes, nv).ops);
+    Packing { input: 1, ops }
 }
 
 /// The packing of the weights `[O, C/groups, kernel..]` for [`dense_sum`].

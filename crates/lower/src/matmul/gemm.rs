@@ -86,6 +86,7 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, packed:
         w_first: 0,
         w_bundle,
         w_vector: lanes as i64,
+        mixed_groups: None,
         w_masked: !packed,
         place: ResultPlace::Rows { rank },
     }

@@ -16,7 +16,7 @@ const LOADS: f64 = 1.6;
 /// Bytes of a cycle from each level.
 const FROM_L2: f64 = 28.0;
 const FROM_L3: f64 = 16.0;
-const FROM_MEMORY: f64 = 5.5;
+const FROM_MEMORY: f64 = 7.0;
 
 /// Multiply-adds on whole vectors that the target starts in a cycle.
 pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
@@ -47,7 +47,7 @@ pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
 
 fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let vector_bytes = (sum.lanes * 4) as f64;
-    let (channels, blocks) = (sum.channels.count as f64, sum.channels.blocks());
+    let (channels, blocks) = (sum.summed_channels(tiling.nv), sum.channels.blocks());
     let chunk = tiling.chunk.min(blocks);
     let chunks = blocks.div_ceil(chunk.max(1)) as f64;
     let row_taps: f64 = sum.rows.iter().map(|r| r.axis.taps as f64).product();
@@ -77,8 +77,8 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let positions = valid.len() as f64;
                 let work = positions * nv / multiply_adds_per_cycle(target);
                 let weights = nv * vector_bytes / weight_rate;
-                let loads = (positions + nv) / LOADS;
-                let slowest = work.max(LATENCY).max(loads).max(weights);
+                let loads = (positions + nv) / LOADS + positions * conflict_cycles(sum, valid.len(), target);
+                let slowest = work.max(LATENCY).max(loads).max(weights) + 0.08 * loads.min(work);
                 tile += slowest + 0.15 * weights.min(work) + 0.6;
             }
             let ends = segment.outputs as f64 * nv * 3.0 + 30.0;
@@ -99,12 +99,36 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let result_bytes = vectors as f64 * vector_bytes * rows * columns;
     let again = |passes: f64, bytes: f64, between: f64| (passes - 1.0) * bytes / bytes_per_cycle(target, between);
     let item_input = input_bytes / items;
-    let first = all_weights / bytes_per_cycle(target, all_weights.max(target.l2 as f64))
+    // Weights come from memory; several streams of them hide more of that behind arithmetic than one.
+    let cold = all_weights / FROM_MEMORY * (1.6 / tiling.nv as f64).max(0.5);
+    let first = cold
         + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
         + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);
     let repeated = again(weight_passes, all_weights, all_weights + item_input)
         + again(input_passes, input_bytes, input_bytes + bundle_weights);
     arithmetic + batch as f64 * (0.5 * first + 0.5 * repeated) + 2000.0
+}
+
+/// Cycles more for each input that is broadcast, where the inputs of a tile lie on lines of their own (rows of a
+/// matrix), and many more where these fall into too few sets of the first-level cache.
+fn conflict_cycles(sum: &TiledSum, positions: usize, target: &Target) -> f64 {
+    const LINE: usize = 64;
+    const WAYS: usize = 8;
+    let apart = sum.columns.x_stride.unsigned_abs() as usize * sum.columns.axis.step.unsigned_abs() as usize * 4;
+    if apart <= 4 * LINE {
+        return 0.0;
+    }
+    let sets = target.l1 / LINE / WAYS;
+    let used = if apart.is_multiple_of(LINE) { sets / gcd(apart / LINE, sets) } else { sets };
+    match positions.div_ceil(used.max(1)) {
+        lines if lines > WAYS => 2.5,
+        lines if lines == WAYS => 0.7,
+        _ => 0.6,
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// (how many bundles, vectors of each): the full ones and the last.

@@ -2,7 +2,6 @@
 
 use super::microkernel::{Accumulators, Streams};
 use super::{ResultPlace, RowAxis, Segment, TiledSum, Tiling};
-use crate::operand::Position;
 use crate::tail::Tail;
 use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
@@ -69,50 +68,50 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     Emitted { kernel: b.finish(), operands, in_place }
 }
 
-struct Buffers {
+pub(super) struct Buffers {
     x: Buf,
     w: Buf,
-    out: Buf,
+    pub(super) out: Buf,
     partial: Option<Buf>,
 }
 
-struct Nest<'a> {
-    sum: &'a TiledSum,
-    tiling: &'a Tiling,
-    tail: &'a Tail,
-    buffers: Buffers,
-    segments: Vec<Segment>,
-    by_columns: bool,
-    row_count: usize,
-    chunk: usize,
+pub(super) struct Nest<'a> {
+    pub(super) sum: &'a TiledSum,
+    pub(super) tiling: &'a Tiling,
+    pub(super) tail: &'a Tail,
+    pub(super) buffers: Buffers,
+    pub(super) segments: Vec<Segment>,
+    pub(super) by_columns: bool,
+    pub(super) row_count: usize,
+    pub(super) chunk: usize,
 }
 
-struct Item {
-    batch: Vec<Val>,
-    bundle: Val,
-    item: Val,
+pub(super) struct Item {
+    pub(super) batch: Vec<Val>,
+    pub(super) bundle: Val,
+    pub(super) item: Val,
 }
 
 /// The vectors of a bundle, with the valid lanes of those that are not full.
-struct Bundle {
-    counts: Vec<Option<i64>>,
+pub(super) struct Bundle {
+    pub(super) counts: Vec<Option<i64>>,
 }
 
 /// Where an item's loops stand.
-struct Place<'a> {
-    item: &'a Item,
-    bundle: &'a Bundle,
-    x: Val,
-    w: Val,
+pub(super) struct Place<'a> {
+    pub(super) item: &'a Item,
+    pub(super) bundle: &'a Bundle,
+    pub(super) x: Val,
+    pub(super) w: Val,
     /// Channel blocks of the chunk, and whether it is the first and the last.
-    blocks: (Val, Val),
-    ends: Option<(Val, Val)>,
+    pub(super) blocks: (Val, Val),
+    pub(super) ends: Option<(Val, Val)>,
     /// Output of each row axis.
-    rows: Vec<Val>,
+    pub(super) rows: Vec<Val>,
     /// Rows of the item before this one.
-    row_in_item: Val,
+    pub(super) row_in_item: Val,
     /// Column tiles of the item: first and one past the last.
-    tiles: Option<(Val, Val)>,
+    pub(super) tiles: Option<(Val, Val)>,
 }
 
 impl Nest<'_> {
@@ -163,6 +162,10 @@ impl Nest<'_> {
         let mut place =
             Place { item, bundle, x, w, blocks: (zero, zero), ends: None, rows: vec![], row_in_item: zero, tiles };
         let blocks = sum.channels.blocks();
+        if let Some(groups) = sum.mixed_groups {
+            place.blocks = self.touched_blocks(b, item, groups);
+            return self.rows(b, place);
+        }
         if self.chunk >= blocks {
             place.blocks.1 = b.index(blocks as i64);
             return self.rows(b, place);
@@ -182,6 +185,22 @@ impl Nest<'_> {
             place.ends = Some((is_first, is_last));
             self.rows(b, place);
         });
+    }
+
+    /// The channel blocks that the groups of a bundle touch.
+    fn touched_blocks(&self, b: &mut KernelBuilder, item: &Item, groups: (usize, usize)) -> (Val, Val) {
+        let (outputs, channels) = (groups.0 as i64, groups.1 as i64);
+        let block = self.sum.channels.block as i64;
+        let width = (self.tiling.nv * self.sum.lanes) as i64;
+        let first = b.scale(item.bundle, width);
+        let beyond = b.offset(first, width - 1);
+        let most = b.index(self.sum.outputs as i64 - 1);
+        let last = b.binary(BinOp::Min, beyond, most);
+        let (first_group, _) = b.div_rem(first, outputs);
+        let (last_group, _) = b.div_rem(last, outputs);
+        let begin = b.scale(first_group, channels);
+        let end = b.address(channels + block - 1, &[(last_group, channels)]);
+        (b.div_rem(begin, block).0, b.div_rem(end, block).0)
     }
 
     fn rows(&self, b: &mut KernelBuilder, mut place: Place) {
@@ -295,96 +314,6 @@ impl Nest<'_> {
             None => {
                 let row = self.sum.columns.axis.outputs as i64 * vector;
                 b.address(0, &[(place.row_in_item, row), (first, vector)])
-            }
-        }
-    }
-
-    fn store(&self, b: &mut KernelBuilder, place: &Place, segment: &Segment, first: Val, acc: &Accumulators) {
-        let sum = self.sum;
-        let axis = &sum.columns.axis;
-        let lanes = sum.lanes as i64;
-        let vector = b.scale(place.item.bundle, self.tiling.nv as i64);
-        let column = b.address(axis.result_first as i64, &[(first, axis.result_step as i64)]);
-        for (j, count) in place.bundle.counts.iter().enumerate() {
-            let vector = b.offset(vector, j as i64);
-            let channel = b.scale(vector, lanes);
-            let count = count.map(|count| b.index(count));
-            let mut fixed = None;
-            for i in 0..segment.outputs {
-                let column = b.offset(column, (i * axis.result_step) as i64);
-                let (coords, flat) = self.result_index(b, place, vector, channel, column);
-                let at = Position { coords: &coords, flat, lanes: sum.lanes as u16, count };
-                let columns_axis = self.column_coordinate(&coords);
-                let fixed = fixed.get_or_insert_with(|| self.tail.load_fixed(b, &at, columns_axis));
-                let element = acc.get(b, i, j);
-                let value = self.tail.apply_with(b, element, &at, fixed);
-                match count {
-                    Some(count) => b.store_count(self.buffers.out, flat, value, count),
-                    None => b.store(self.buffers.out, flat, value),
-                }
-            }
-        }
-    }
-
-    /// Which coordinate of the result walks along the columns.
-    fn column_coordinate(&self, coords: &[Val]) -> usize {
-        match self.sum.place {
-            ResultPlace::Blocked { .. } => coords.len() - 1,
-            ResultPlace::Rows { .. } => coords.len() - 2,
-        }
-    }
-
-    /// Coordinates and element index of a result vector. Of flattened axes only the last coordinate is given, and it is
-    /// the flat position.
-    fn result_index(
-        &self,
-        b: &mut KernelBuilder,
-        place: &Place,
-        vector: Val,
-        channel: Val,
-        column: Val,
-    ) -> (Vec<Val>, Val) {
-        let sum = self.sum;
-        let lanes = sum.lanes as i64;
-        let mut coords = place.item.batch.clone();
-        match &sum.place {
-            ResultPlace::Rows { rank } => {
-                let (m, n) = (sum.columns.axis.outputs as i64, sum.outputs as i64);
-                let mut terms = vec![];
-                let mut stride = m * n;
-                for (&at, axis) in coords.iter().zip(&sum.batch).rev() {
-                    terms.push((at, stride));
-                    stride *= axis.extent as i64;
-                }
-                terms.extend([(channel, 1), (column, n)]);
-                let flat = b.address(0, &terms);
-                while coords.len() + 2 < *rank {
-                    coords.push(b.index(0));
-                }
-                coords.extend([column, channel]);
-                (coords, flat)
-            }
-            ResultPlace::Blocked { spatial, flattened } => {
-                let size = spatial.iter().product::<usize>() as i64 * lanes;
-                let mut terms = vec![(vector, size)];
-                if let Some(&n) = coords.first() {
-                    terms.insert(0, (n, sum.vectors() as i64 * size));
-                }
-                coords.push(channel);
-                if *flattened {
-                    coords.extend(spatial[1..].iter().map(|_| b.index(0)));
-                } else {
-                    let mut stride = size;
-                    for ((&output, row), &extent) in place.rows.iter().zip(&sum.rows).zip(spatial) {
-                        stride /= extent as i64;
-                        let at = b.address(row.axis.result_first as i64, &[(output, row.axis.result_step as i64)]);
-                        terms.push((at, stride));
-                        coords.push(at);
-                    }
-                }
-                coords.push(column);
-                terms.push((column, lanes));
-                (coords, b.address(0, &terms))
             }
         }
     }

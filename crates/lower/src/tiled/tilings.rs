@@ -40,11 +40,14 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
             continue;
         }
         let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
-        let most = (free / nv).min(28);
+        // Four vectors and seven positions are one register too many, but a multiply-add can broadcast from memory.
+        let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16;
+        let most = if seven { 7 } else { (free / nv).min(28) };
         if most == 0 || (nv > 4 && columns > most) {
             continue;
         }
-        for mr in [most, most.next_power_of_two() / 2, columns.div_ceil(columns.div_ceil(most))] {
+        let even = |most: usize| columns.div_ceil(columns.div_ceil(most.max(1)));
+        for mr in [even(most), even(most / 2)] {
             if mr > 0 && mr <= columns && mr <= most && !tiles.contains(&(mr, nv)) {
                 tiles.push((mr, nv));
             }
@@ -59,7 +62,10 @@ fn chunks(sum: &TiledSum, nv: usize, target: &Target) -> Vec<usize> {
     let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
     let block_bytes = sum.channels.block * taps * nv * sum.lanes * 4;
     let mut chunks = vec![blocks];
-    if sum.row_count() * sum.columns.axis.outputs > 1 && blocks * block_bytes > target.l2 / 2 {
+    if sum.mixed_groups.is_none()
+        && sum.row_count() * sum.columns.axis.outputs > 1
+        && blocks * block_bytes > target.l2 / 2
+    {
         let fitting = (target.l2 / 2 / block_bytes.max(1)).max(1);
         let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
         if chunk < blocks {

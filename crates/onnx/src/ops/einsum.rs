@@ -1,7 +1,6 @@
-//! Einsum: each operand is brought to one set of labels, then they are multiplied two by two as matrix products.
+//! Einsum: operands joined from left to right, each pair by one batched matrix product.
 //!
-//! Labels summed over and present in both operands of a product are its inner axis; labels in both and in what follows
-//! are batch axes; labels that no later operand and no result needs are summed away at once.
+//! Labels are characters; the axes under an ellipsis get labels of their own, aligned at the last, and may broadcast.
 
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
@@ -9,195 +8,158 @@ use crate::node::Node;
 use cnnc_ir::expr::{BinaryOp, Expr};
 use cnnc_ir::graph::ops::ReduceKind;
 use cnnc_ir::graph::{Op, ValueId};
-use std::collections::BTreeMap;
+use cnnc_tensor::Scalar;
 
-/// An operand with the label of each axis. Labels of `...` are those from [`ELLIPSIS`] on.
-struct Labelled {
-    value: ValueId,
-    labels: Vec<char>,
+/// A letter of the equation, or the axis that many places from the end of an ellipsis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Label {
+    Ellipsis(usize),
+    Letter(char),
 }
 
-/// First label given to the axes of an ellipsis: private-use characters, the last axis last.
-const ELLIPSIS: u32 = 0xE000;
+/// A tensor whose axes have labels.
+#[derive(Clone)]
+struct Term {
+    labels: Vec<Label>,
+    value: ValueId,
+}
 
 /// Einsum.
 pub fn einsum(cx: &mut Context, node: &Node) -> Results {
-    let text: String = node.string("equation", "")?.chars().filter(|c| !c.is_whitespace()).collect();
-    let inputs = node.all_inputs()?;
-    let (left, right) = match text.split_once("->") {
+    let Some(equation) = node.opt_string("equation")? else { return invalid("attribute 'equation' is missing") };
+    let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, right) = match equation.split_once("->") {
         Some((left, right)) => (left, Some(right)),
-        None => (text.as_str(), None),
+        None => (equation.as_str(), None),
     };
-    let terms: Vec<&str> = left.split(',').collect();
-    if terms.len() != inputs.len() {
-        return invalid(format!("equation '{text}' has {} terms for {} operands", terms.len(), inputs.len()));
+    let operands = node.all_inputs()?;
+    let parts: Vec<&str> = left.split(',').collect();
+    if parts.len() != operands.len() {
+        return invalid(format!("equation '{equation}' for {} operands", operands.len()));
     }
-    let mut operands = Vec::with_capacity(terms.len());
-    for (term, &value) in terms.iter().zip(&inputs) {
-        let labels = labels_of(term, cx.rank(value))?;
-        operands.push(diagonal(cx, Labelled { value, labels })?);
+    let mut terms = vec![];
+    let mut ellipsis = 0;
+    for (part, &value) in parts.iter().zip(&operands) {
+        let letters = part.replace("...", "").chars().count();
+        let hidden = if part.contains("...") { cx.rank(value).saturating_sub(letters) } else { 0 };
+        ellipsis = ellipsis.max(hidden);
+        let labels = labels(part, hidden)?;
+        if labels.len() != cx.rank(value) {
+            return invalid(format!("'{part}' of '{equation}' does not fit dims {:?}", cx.dims(value)));
+        }
+        terms.push(distinct(cx, Term { labels, value })?);
     }
-    let mut sizes: BTreeMap<char, usize> = BTreeMap::new();
-    for operand in &operands {
-        for (&label, size) in operand.labels.iter().zip(cx.dims(operand.value)) {
-            let known = sizes.entry(label).or_insert(size);
-            if *known == 1 {
-                *known = size;
-            } else if size != *known && size != 1 {
-                return invalid(format!("equation '{text}': label '{label}' has sizes {known} and {size}"));
-            }
+    let output = match right {
+        Some(right) => labels(right, ellipsis)?,
+        None => implied(left, ellipsis),
+    };
+    let known = |label: &Label| terms.iter().any(|t| t.labels.contains(label));
+    if !output.iter().all(known) || (1..output.len()).any(|k| output[..k].contains(&output[k])) {
+        return invalid(format!("the result of equation '{equation}' has a label twice or one that no operand has"));
+    }
+    let mut rest = terms.into_iter();
+    let Some(mut joined) = rest.next() else { return invalid("the node has no operands") };
+    let mut rest: Vec<Term> = rest.collect();
+    while !rest.is_empty() {
+        let term = rest.remove(0);
+        let wanted = |label: &Label| output.contains(label) || rest.iter().any(|t| t.labels.contains(label));
+        joined = product(cx, joined, term, wanted)?;
+    }
+    let joined = summed(cx, joined, |label| output.contains(label))?;
+    Ok(vec![ordered(cx, &joined, &output)?])
+}
+
+/// The labels of one term of the equation whose ellipsis stands for `hidden` axes.
+fn labels(text: &str, hidden: usize) -> Result<Vec<Label>, Reason> {
+    let mut labels = vec![];
+    let mut rest = text;
+    let mut seen = false;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("...").filter(|_| !seen) {
+            labels.extend((0..hidden).rev().map(Label::Ellipsis));
+            (seen, rest) = (true, after);
+        } else if c.is_alphabetic() {
+            labels.push(Label::Letter(c));
+            rest = &rest[c.len_utf8()..];
+        } else {
+            return invalid(format!("'{text}' is no term of an equation"));
         }
     }
-    let result = match right {
-        Some(right) => labels_of(right, right.chars().filter(|c| *c != '.').count() + ellipsis_rank(&operands))?,
-        None => implicit_result(left, &operands),
-    };
-    if let Some(label) = result.iter().find(|l| !sizes.contains_key(l)) {
-        return invalid(format!("equation '{text}': no operand has label '{label}'"));
-    }
-    let mut rest = operands.into_iter();
-    let Some(mut product) = rest.next() else { return invalid("no operands") };
-    let mut rest: Vec<Labelled> = rest.collect();
-    rest.reverse();
-    while let Some(next) = rest.pop() {
-        let needed = |l: &char| result.contains(l) || rest.iter().any(|o| o.labels.contains(l));
-        product = multiply(cx, product, next, &needed)?;
-    }
-    let product = sum_away(cx, product, &|l| result.contains(l))?;
-    let perm = positions(&product.labels, &result);
-    let y = cx.transpose(product.value, &perm)?;
-    Ok(vec![y])
+    Ok(labels)
 }
 
-/// The labels of a term for an operand of a rank.
-fn labels_of(term: &str, rank: usize) -> Result<Vec<char>, Reason> {
-    let named = term.replace("...", "");
-    if named.chars().any(|c| !c.is_ascii_alphabetic()) {
-        return invalid(format!("term '{term}' holds something else than letters and one '...'"));
-    }
-    let Some(hidden) = rank.checked_sub(named.chars().count()) else {
-        return invalid(format!("term '{term}' names more axes than an operand of {rank} axes has"));
-    };
-    let dots: Vec<char> =
-        (0..hidden).filter_map(|k| char::from_u32(ELLIPSIS + 64 + k as u32 - hidden as u32)).collect();
-    match term.split_once("...") {
-        Some((before, after)) => Ok(before.chars().chain(dots).chain(after.chars()).collect()),
-        None if hidden > 0 => invalid(format!("term '{term}' names fewer axes than an operand of {rank} axes has")),
-        None => Ok(named.chars().collect()),
-    }
+/// The result where the equation names none: the ellipsis, then the letters that stand once, sorted.
+fn implied(left: &str, ellipsis: usize) -> Vec<Label> {
+    let mut letters: Vec<char> = left.chars().filter(|c| c.is_alphabetic()).collect();
+    letters.sort_unstable();
+    let once = letters.iter().filter(|&&c| letters.iter().filter(|&&d| d == c).count() == 1);
+    (0..ellipsis).rev().map(Label::Ellipsis).chain(once.map(|&c| Label::Letter(c))).collect()
 }
 
-fn is_ellipsis(label: char) -> bool {
-    label as u32 >= ELLIPSIS
-}
-
-fn ellipsis_rank(operands: &[Labelled]) -> usize {
-    operands.iter().map(|o| o.labels.iter().filter(|l| is_ellipsis(**l)).count()).max().unwrap_or(0)
-}
-
-/// Without `->`: the ellipsis, then the labels that appear once, in alphabetical order.
-fn implicit_result(left: &str, operands: &[Labelled]) -> Vec<char> {
-    let widest = operands.iter().max_by_key(|o| o.labels.iter().filter(|l| is_ellipsis(**l)).count());
-    let mut result: Vec<char> =
-        widest.map_or(vec![], |o| o.labels.iter().copied().filter(|l| is_ellipsis(*l)).collect());
-    let mut once: Vec<char> = left.chars().filter(|c| c.is_ascii_alphabetic()).collect();
-    once.sort_unstable();
-    let single = |c: &char| left.chars().filter(|d| d == c).count() == 1;
-    result.extend(once.iter().filter(|c| single(c)));
-    result
-}
-
-/// The operand with each repeated label reduced to its diagonal: a gather along the flattened pair of axes.
-fn diagonal(cx: &mut Context, operand: Labelled) -> Result<Labelled, Reason> {
-    let Labelled { mut value, mut labels } = operand;
-    while let Some((i, j)) = repeated(&labels) {
-        let dims = cx.dims(value);
-        let (n, rank) = (dims[i], dims.len());
-        if dims[j] != n {
-            return invalid(format!("label '{}' has sizes {n} and {} in one operand", labels[i], dims[j]));
+/// The diagonal where a term has a label twice.
+fn distinct(cx: &mut Context, mut term: Term) -> Result<Term, Reason> {
+    while let Some(second) = (1..term.labels.len()).find(|&k| term.labels[..k].contains(&term.labels[k])) {
+        let first = term.labels.iter().position(|l| *l == term.labels[second]).unwrap_or(0);
+        let dims = cx.dims(term.value);
+        if dims[first] != dims[second] {
+            return invalid(format!("axes {first} and {second} of dims {dims:?} have one label"));
         }
-        let others = (0..rank).filter(|&k| k != i && k != j);
-        let perm: Vec<usize> = others.clone().chain([i, j]).collect();
-        let kept: Vec<usize> = others.map(|k| dims[k]).collect();
-        let moved = cx.transpose(value, &perm)?;
-        let flat: Vec<usize> = kept.iter().copied().chain([n * n]).collect();
-        let flat = cx.reshape(moved, &flat)?;
-        let picks: Vec<i64> = (0..n).map(|k| (k * (n + 1)) as i64).collect();
-        let picks = cx.ints(&picks)?;
-        value = cx.add1(Op::Gather { axis: kept.len() }, &[flat, picks])?;
-        let label = labels[i];
-        labels =
-            labels.iter().enumerate().filter(|(k, _)| *k != i && *k != j).map(|(_, l)| *l).chain([label]).collect();
+        let zero = Scalar::from_i64(cx.dtype(term.value), 0);
+        let masked = cx.map(&[term.value], |b, v| {
+            let (row, column, zero) = (b.index(first as u32), b.index(second as u32), b.constant(zero));
+            let on = b.binary(BinaryOp::Eq, row, column);
+            b.select(on, v[0], zero)
+        })?;
+        term.value = cx.add1(Op::Reduce { kind: ReduceKind::Sum, axes: vec![second], keep_dims: false }, &[masked])?;
+        term.labels.remove(second);
     }
-    Ok(Labelled { value, labels })
+    Ok(term)
 }
 
-fn repeated(labels: &[char]) -> Option<(usize, usize)> {
-    (0..labels.len()).find_map(|i| (i + 1..labels.len()).find(|&j| labels[i] == labels[j]).map(|j| (i, j)))
-}
-
-/// Sums over the labels that are not needed.
-fn sum_away(cx: &mut Context, operand: Labelled, needed: &dyn Fn(&char) -> bool) -> Result<Labelled, Reason> {
-    let axes: Vec<usize> = (0..operand.labels.len()).filter(|&k| !needed(&operand.labels[k])).collect();
+/// The axes that nobody wants any more summed.
+fn summed(cx: &mut Context, term: Term, wanted: impl Fn(&Label) -> bool) -> Result<Term, Reason> {
+    let axes: Vec<usize> = (0..term.labels.len()).filter(|&k| !wanted(&term.labels[k])).collect();
     if axes.is_empty() {
-        return Ok(operand);
+        return Ok(term);
     }
-    let labels = operand.labels.iter().copied().filter(|l| needed(l)).collect();
-    let value = cx.add1(Op::Reduce { kind: ReduceKind::Sum, axes, keep_dims: false }, &[operand.value])?;
-    Ok(Labelled { value, labels })
+    let value = cx.add1(Op::Reduce { kind: ReduceKind::Sum, axes, keep_dims: false }, &[term.value])?;
+    Ok(Term { labels: term.labels.into_iter().filter(wanted).collect(), value })
 }
 
-fn positions(labels: &[char], wanted: &[char]) -> Vec<usize> {
-    wanted.iter().filter_map(|w| labels.iter().position(|l| l == w)).collect()
+/// A term's value with axes in the order of those labels, all of which it has.
+fn ordered(cx: &mut Context, term: &Term, labels: &[Label]) -> Result<ValueId, Reason> {
+    let place = |label: &Label| term.labels.iter().position(|l| l == label).unwrap_or(0);
+    let perm: Vec<usize> = labels.iter().map(place).collect();
+    cx.transpose(term.value, &perm)
 }
 
-/// The product of two operands, summed over the labels that only they have.
-fn multiply(cx: &mut Context, a: Labelled, b: Labelled, needed: &dyn Fn(&char) -> bool) -> Result<Labelled, Reason> {
-    let a = sum_away(cx, a, &|l| needed(l) || b.labels.contains(l))?;
-    let b = sum_away(cx, b, &|l| needed(l) || a.labels.contains(l))?;
-    let shared: Vec<char> = a.labels.iter().copied().filter(|l| b.labels.contains(l)).collect();
-    let (batch, inner): (Vec<char>, Vec<char>) = shared.iter().partition(|l| needed(l));
-    let own = |o: &Labelled| -> Vec<char> { o.labels.iter().copied().filter(|l| !shared.contains(l)).collect() };
-    let (rows, columns) = (own(&a), own(&b));
-    let labels: Vec<char> = batch.iter().chain(&rows).chain(&columns).copied().collect();
-    if inner.is_empty() {
-        let x = spread(cx, &a, &labels)?;
-        let y = spread(cx, &b, &labels)?;
-        return Ok(Labelled { value: cx.binary(BinaryOp::Mul, x, y)?, labels });
+/// Two terms multiplied, the labels that are not wanted afterwards summed.
+fn product(cx: &mut Context, a: Term, b: Term, wanted: impl Fn(&Label) -> bool) -> Result<Term, Reason> {
+    let a = summed(cx, a, |l| b.labels.contains(l) || wanted(l))?;
+    let b = summed(cx, b, |l| a.labels.contains(l) || wanted(l))?;
+    let shared = |l: &&Label| b.labels.contains(l);
+    // Axes that broadcast cannot be contracted: they stay in the batch and are summed afterwards.
+    let is_letter = |l: &Label| matches!(l, Label::Letter(_));
+    let contracted: Vec<Label> =
+        a.labels.iter().filter(shared).filter(|l| !wanted(l) && is_letter(l)).copied().collect();
+    let batch: Vec<Label> = a.labels.iter().filter(shared).filter(|l| !contracted.contains(l)).copied().collect();
+    let rows: Vec<Label> = a.labels.iter().filter(|l| !b.labels.contains(l)).copied().collect();
+    let columns: Vec<Label> = b.labels.iter().filter(|l| !a.labels.contains(l)).copied().collect();
+    let left = ordered(cx, &a, &[&batch[..], &rows[..], &contracted[..]].concat())?;
+    let right = ordered(cx, &b, &[&batch[..], &contracted[..], &columns[..]].concat())?;
+    let (left_dims, right_dims) = (cx.dims(left), cx.dims(right));
+    let (row_dims, column_dims) =
+        (&left_dims[batch.len()..][..rows.len()], &right_dims[batch.len() + contracted.len()..]);
+    let (m, n): (usize, usize) = (row_dims.iter().product(), column_dims.iter().product());
+    let k: usize = left_dims[batch.len() + rows.len()..].iter().product();
+    if left_dims[batch.len() + rows.len()..] != right_dims[batch.len()..][..contracted.len()] {
+        return invalid(format!("dims {left_dims:?} and {right_dims:?} differ in a label that both have"));
     }
-    let (left, batch_a, row_dims, _) = as_matrices(cx, &a, &batch, &rows, &inner)?;
-    let (right, batch_b, _, column_dims) = as_matrices(cx, &b, &batch, &inner, &columns)?;
-    let product = cx.add1(Op::MatMul { trans_a: false, trans_b: false, tail: Expr::input(0) }, &[left, right])?;
-    let joined = cnnc_tensor::broadcast_dims(&batch_a, &batch_b);
-    let Some(mut dims) = joined else { return invalid(format!("batch dims {batch_a:?} and {batch_b:?} differ")) };
-    dims.extend(row_dims.iter().chain(&column_dims));
-    Ok(Labelled { value: cx.reshape(product, &dims)?, labels })
-}
-
-/// The operand with size-1 axes for the labels it lacks, in the order of `labels`.
-fn spread(cx: &mut Context, operand: &Labelled, labels: &[char]) -> Result<ValueId, Reason> {
-    let sorted = cx.transpose(operand.value, &positions(&operand.labels, labels))?;
-    let mut own = cx.dims(sorted).into_iter();
-    let dims: Vec<usize> =
-        labels.iter().map(|l| if operand.labels.contains(l) { own.next().unwrap_or(1) } else { 1 }).collect();
-    cx.reshape(sorted, &dims)
-}
-
-/// The operand as matrices `[batch.., rows, columns]`, with the sizes of each set of labels.
-#[allow(clippy::type_complexity)]
-fn as_matrices(
-    cx: &mut Context,
-    operand: &Labelled,
-    batch: &[char],
-    rows: &[char],
-    columns: &[char],
-) -> Result<(ValueId, Vec<usize>, Vec<usize>, Vec<usize>), Reason> {
-    let order: Vec<char> = batch.iter().chain(rows).chain(columns).copied().collect();
-    let sorted = cx.transpose(operand.value, &positions(&operand.labels, &order))?;
-    let dims = cx.dims(sorted);
-    let (batch_dims, rest) = dims.split_at(batch.len());
-    let (row_dims, column_dims) = rest.split_at(rows.len());
-    let mut flat = batch_dims.to_vec();
-    flat.extend([row_dims.iter().product::<usize>(), column_dims.iter().product()]);
-    Ok((cx.reshape(sorted, &flat)?, batch_dims.to_vec(), row_dims.to_vec(), column_dims.to_vec()))
+    let left = cx.reshape(left, &[&left_dims[..batch.len()], &[m, k][..]].concat())?;
+    let right = cx.reshape(right, &[&right_dims[..batch.len()], &[k, n][..]].concat())?;
+    let value = cx.add1(Op::MatMul { trans_a: false, trans_b: false, tail: Expr::input(0) }, &[left, right])?;
+    let batch_dims = cx.dims(value)[..batch.len()].to_vec();
+    let value = cx.reshape(value, &[&batch_dims[..], row_dims, column_dims].concat())?;
+    let term = Term { labels: [batch, rows, columns].concat(), value };
+    summed(cx, term, wanted)
 }

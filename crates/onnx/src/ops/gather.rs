@@ -1,43 +1,26 @@
-//! Gather, GatherElements, GatherND.
+//! Gather.
 
 use crate::context::{Context, Results};
-use crate::error::{Reason, invalid};
+use crate::error::invalid;
 use crate::node::{Node, axis_of};
-use cnnc_ir::graph::{Op, ValueId};
-use cnnc_tensor::DType;
+use crate::ops::slice::part;
+use cnnc_ir::graph::Op;
 
-/// Gather along an axis.
+/// Gather; one constant index is a slice.
 pub fn gather(cx: &mut Context, node: &Node) -> Results {
-    let data = node.input(0)?;
-    let axis = axis_of(node.int("axis", 0)?, cx.rank(data))?;
-    let indices = indices(cx, node)?;
-    cx.add(Op::Gather { axis }, &[data, indices])
-}
-
-/// GatherElements.
-pub fn gather_elements(cx: &mut Context, node: &Node) -> Results {
-    let data = node.input(0)?;
-    let axis = axis_of(node.int("axis", 0)?, cx.rank(data))?;
-    let indices = indices(cx, node)?;
-    cx.add(Op::GatherElements { axis }, &[data, indices])
-}
-
-/// GatherND; `batch_dims` from opset 12 on.
-pub fn gather_nd(cx: &mut Context, node: &Node) -> Results {
-    let data = node.input(0)?;
-    let batch_dims = node.int("batch_dims", 0)?;
-    let indices = indices(cx, node)?;
-    match usize::try_from(batch_dims) {
-        Ok(batch_dims) => cx.add(Op::GatherNd { batch_dims }, &[data, indices]),
-        Err(_) => invalid(format!("batch_dims {batch_dims} is negative")),
-    }
-}
-
-/// The second operand as i64.
-pub(super) fn indices(cx: &mut Context, node: &Node) -> Result<ValueId, Reason> {
-    let indices = node.input(1)?;
-    if !cx.dtype(indices).is_int() {
-        return invalid(format!("indices must be integers, not {}", cx.dtype(indices)));
-    }
-    cx.cast(DType::I64, indices)
+    let (data, indices) = (node.input(0)?, node.input(1)?);
+    let dims = cx.dims(data);
+    let axis = axis_of(node.int("axis", 0)?, dims.len())?;
+    let single = cx.graph.constant(indices).filter(|t| t.count() == 1).map(|t| t.get(0).to_i64());
+    let Some(index) = single else { return cx.add(Op::Gather { axis }, &[data, indices]) };
+    let size = dims[axis];
+    let from_start = if index < 0 { index.saturating_add(size as i64) } else { index };
+    let Some(at) = usize::try_from(from_start).ok().filter(|&i| i < size) else {
+        return invalid(format!("index {index} is outside axis {axis} of dims {dims:?}"));
+    };
+    let one = part(cx, data, axis, at, 1)?;
+    let mut result = dims[..axis].to_vec();
+    result.extend(cx.dims(indices));
+    result.extend(&dims[axis + 1..]);
+    Ok(vec![cx.reshape(one, &result)?])
 }

@@ -1,37 +1,38 @@
-//! NonMaxSuppression: its result's first axis depends on data, so it has the largest size and an extent.
+//! NonMaxSuppression: how many rows its result has depends on data, so they come with a count.
 
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
 use crate::node::Node;
 use cnnc_ir::graph::Op;
 
-/// NonMaxSuppression; counts and thresholds must be known at compile time.
+/// NonMaxSuppression; the thresholds and the number of boxes must be constant.
 pub fn non_max_suppression(cx: &mut Context, node: &Node) -> Results {
     let (boxes, scores) = (node.input(0)?, node.input(1)?);
     let per_class = match node.optional(2) {
-        Some(_) => node.int_input(cx, 2, "max_output_boxes_per_class")?.max(0),
         None => 0,
+        Some(_) => node.int_input(cx, 2, "max_output_boxes_per_class")?,
     };
-    let iou = threshold(cx, node, 3, "iou_threshold")?.unwrap_or(0.0);
-    let score = threshold(cx, node, 4, "score_threshold")?.unwrap_or(f32::NEG_INFINITY);
+    // No more than all boxes can be selected; a negative number selects none.
+    let limit = cx.ty(boxes).dims.get(1).copied().unwrap_or(0);
+    let per_class = usize::try_from(per_class).map_or(0, |n| n.min(limit));
+    let threshold = |cx: &Context, k: usize, name: &str, default: f32| -> Result<f32, Reason> {
+        if node.optional(k).is_none() {
+            return Ok(default);
+        }
+        match node.tensor_input(cx, k, name)?.to_f64_vec()[..] {
+            [one] => Ok(one as f32),
+            _ => invalid(format!("operand '{name}' must hold one element")),
+        }
+    };
     let op = Op::NonMaxSuppression {
         center_point: node.flag("center_point_box", false)?,
-        per_class: per_class.min(i64::from(i32::MAX)) as usize,
-        iou_threshold: iou.to_bits(),
-        score_threshold: score.to_bits(),
+        per_class,
+        iou_threshold: threshold(cx, 3, "iou_threshold", 0.0)?.to_bits(),
+        score_threshold: threshold(cx, 4, "score_threshold", f32::NEG_INFINITY)?.to_bits(),
     };
     let results = cx.add(op, &[boxes, scores])?;
-    cx.extents.insert(results[0], results[1]);
+    if let [selected, count] = results[..] {
+        cx.extents.insert(selected, count);
+    }
     Ok(vec![results[0]])
-}
-
-fn threshold(cx: &Context, node: &Node, k: usize, name: &str) -> Result<Option<f32>, Reason> {
-    if node.optional(k).is_none() {
-        return Ok(None);
-    }
-    let tensor = node.tensor_input(cx, k, name)?;
-    if tensor.count() != 1 {
-        return invalid(format!("operand '{name}' must hold one element, not {}", tensor.count()));
-    }
-    Ok(Some(tensor.get(0).to_f64() as f32))
 }

@@ -1,38 +1,39 @@
-//! Range.
+//! Range: a constant, since its length is a dim.
 
 use crate::context::{Context, Results};
-use crate::error::{Reason, invalid};
+use crate::error::invalid;
 use crate::node::Node;
-use cnnc_ir::expr::{BinaryOp, ExprBuilder};
-use cnnc_ir::graph::Op;
-use cnnc_tensor::{DType, Scalar};
+use cnnc_tensor::{Scalar, Tensor};
 
-/// Most elements of a range.
-const MAX_ELEMENTS: f64 = 1e9;
+/// Most elements of a Range.
+const MAX_RANGE: f64 = (1u64 << 28) as f64;
 
-/// `start, start + delta, ...` up to `limit`, all of which must be known at compile time: they decide the length.
+/// Range: `start`, `start + delta`, ... below `limit`.
 pub fn range(cx: &mut Context, node: &Node) -> Results {
-    let scalar = |k: usize, name: &str| -> Result<Scalar, Reason> {
+    let mut numbers = vec![];
+    for (k, name) in ["start", "limit", "delta"].into_iter().enumerate() {
         let tensor = node.tensor_input(cx, k, name)?;
-        if tensor.count() == 1 { Ok(tensor.get(0)) } else { invalid(format!("operand '{name}' must hold one element")) }
+        if tensor.count() != 1 {
+            return invalid(format!("operand '{name}' must be a scalar"));
+        }
+        numbers.push(tensor.get(0));
+    }
+    let dtype = numbers[0].dtype();
+    if numbers.iter().any(|n| n.dtype() != dtype) {
+        return invalid("start, limit and delta must be of one type");
+    }
+    let [start, limit, delta] = [0, 1, 2].map(|k| numbers[k].to_f64());
+    let count = ((limit - start) / delta).ceil().max(0.0);
+    if delta == 0.0 || count.is_nan() || count > MAX_RANGE {
+        return invalid(format!("a range from {start} to {limit} by {delta} is endless or too long"));
+    }
+    let value = |k: usize| match dtype.is_int() {
+        true => {
+            let step = numbers[2].to_i64().wrapping_mul(k as i64);
+            Scalar::from_i64(dtype, numbers[0].to_i64().wrapping_add(step))
+        }
+        false => Scalar::from_f64(dtype, start + k as f64 * delta),
     };
-    let (start, limit, delta) = (scalar(0, "start")?, scalar(1, "limit")?, scalar(2, "delta")?);
-    let dtype = start.dtype();
-    if limit.dtype() != dtype || delta.dtype() != dtype || dtype == DType::Bool {
-        return invalid("start, limit and delta must be numbers of one type");
-    }
-    if !delta.is_true() {
-        return invalid("delta is 0");
-    }
-    let count = ((limit.to_f64() - start.to_f64()) / delta.to_f64()).ceil().max(0.0);
-    if count.is_nan() || count > MAX_ELEMENTS {
-        return invalid(format!("a range from {start} to {limit} by {delta} is too long"));
-    }
-    let mut b = ExprBuilder::default();
-    let index = b.index(0);
-    let index = b.cast(dtype, index);
-    let (start, delta) = (b.constant(start), b.constant(delta));
-    let offset = b.binary(BinaryOp::Mul, index, delta);
-    let value = b.binary(BinaryOp::Add, start, offset);
-    cx.add(Op::Map { expr: b.finish(value), dims: vec![count as usize] }, &[])
+    let count = count as usize;
+    Ok(vec![cx.constant(Tensor::from_scalars(dtype, &[count], (0..count).map(value))?)])
 }

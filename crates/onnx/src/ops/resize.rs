@@ -1,202 +1,194 @@
-//! Resize and Upsample: how attributes and operands of each version become one sampling rule per axis.
-//!
-//! The rules become tables of taps in [`taps`](super::resize_taps), which the core operator applies axis by axis.
+//! Resize: separable resampling with constant tables.
 
-use super::resize_taps::{AxisRule, Coordinates, Interpolation, Nearest, Taps, taps};
 use crate::context::{Context, Results};
 use crate::error::{Reason, invalid};
-use crate::node::{Node, axis_of};
+use crate::node::{Node, axis_of, sizes_of};
+use crate::ops::resize_table::{Coordinates, Kernel, Nearest, Sampling, Table};
+use cnnc_ir::expr::UnaryOp;
 use cnnc_ir::graph::{Op, ValueId};
-use cnnc_tensor::{DType, Scalar, Tensor};
+use cnnc_tensor::{DType, Layout, Scalar, Tensor};
 
-/// Most elements along a resized axis.
-const MAX_SIZE: f64 = 1e9;
+/// Most entries of one table.
+const MAX_TABLE: f64 = (1u64 << 26) as f64;
 
-/// Upsample: scales are an attribute (opset 7; `height_scale` and `width_scale` in opset 1).
-pub fn upsample_7(cx: &mut Context, node: &Node) -> Results {
-    let scales = match node.opt_floats("scales")? {
-        Some(scales) => scales,
-        None => vec![1.0, 1.0, node.float("height_scale", 1.0)?, node.float("width_scale", 1.0)?],
-    };
-    resize_simply(cx, node, &scales)
+/// What is resampled how, one entry per axis of the operand.
+pub struct Plan {
+    /// Sizes of the result.
+    pub sizes: Vec<usize>,
+    /// Ratios.
+    pub scales: Vec<f32>,
+    /// Regions of interest, as fractions.
+    pub rois: Vec<(f32, f32)>,
 }
 
-/// Upsample of opset 9 and Resize of opset 10: scales are the second operand.
+impl Plan {
+    /// Sizes rounded down from scales.
+    pub fn by_scales(dims: &[usize], scales: Vec<f32>) -> Result<Plan, Reason> {
+        if scales.len() != dims.len() || scales.iter().any(|s| !(*s > 0.0 && s.is_finite())) {
+            return invalid(format!("scales {scales:?} for dims {dims:?}"));
+        }
+        let sizes = dims.iter().zip(&scales).map(|(&d, &s)| (d as f32 * s).floor() as usize).collect();
+        Ok(Plan { sizes, scales, rois: vec![(0.0, 1.0); dims.len()] })
+    }
+}
+
+/// Resize of opset 10: scales only; the nearest element is the upper one where the result is smaller.
 pub fn resize_10(cx: &mut Context, node: &Node) -> Results {
-    let scales = floats(&node.tensor_input(cx, 1, "scales")?);
-    resize_simply(cx, node, &scales)
-}
-
-/// The oldest rule: coordinates are divided by the scale, nearest rounds down.
-fn resize_simply(cx: &mut Context, node: &Node, scales: &[f32]) -> Results {
-    let interpolation = match node.string("mode", "nearest")? {
-        "nearest" => Interpolation::Nearest(Nearest::Floor),
-        "linear" | "bilinear" => Interpolation::Linear,
-        other => return invalid(format!("mode '{other}' is unknown")),
+    let (x, scales) = (node.input(0)?, floats(cx, node, 1, "scales")?);
+    let plan = Plan::by_scales(&cx.dims(x), scales)?;
+    let kernel = Kernel::of(node)?;
+    let by_scale = |scale: f32| match kernel {
+        Kernel::Nearest(_) if scale < 1.0 => Kernel::Nearest(Nearest::Ceil),
+        Kernel::Nearest(_) => Kernel::Nearest(Nearest::Floor),
+        other => other,
     };
-    let x = node.input(0)?;
-    let axes: Vec<usize> = (0..cx.rank(x)).collect();
-    let rules = by_scales(&cx.dims(x), &axes, scales, Coordinates::Asymmetric, interpolation)?;
-    resample(cx, x, &axes, &rules, 0.0)
+    resampled(cx, node, x, &plan, by_scale, Coordinates::Asymmetric)
 }
 
-/// Resize from opset 11 on: X, roi, scales, sizes.
+/// Resize from opset 11 on: scales or sizes; `axes`, `antialias` and `keep_aspect_ratio_policy` from 18 on.
 pub fn resize(cx: &mut Context, node: &Node) -> Results {
     let x = node.input(0)?;
     let dims = cx.dims(x);
     let axes: Vec<usize> = match node.opt_ints("axes")? {
-        Some(axes) => axes.iter().map(|&a| axis_of(a, dims.len())).collect::<Result<_, Reason>>()?,
+        Some(axes) => axes.iter().map(|&a| axis_of(a, dims.len())).collect::<Result<_, _>>()?,
         None => (0..dims.len()).collect(),
     };
-    let coordinates = coordinates(cx, node, axes.len())?;
-    let interpolation = interpolation(node)?;
-    let present = |k: usize| node.optional(k).filter(|&v| cx.graph.constant(v).is_none_or(|t| t.count() > 0)).is_some();
-    let mut rules = if present(2) {
-        let scales = floats(&node.tensor_input(cx, 2, "scales")?);
-        by_scales(&dims, &axes, &scales, Coordinates::HalfPixel, interpolation)?
+    // An operand of no elements is an absent one.
+    let given = |cx: &Context, k: usize| node.optional(k).is_some_and(|v| cx.ty(v).count() > 0);
+    let coordinates = Coordinates::of(node.string("coordinate_transformation_mode", "half_pixel")?)?;
+    let mut plan = if given(cx, 3) {
+        let wanted = sizes_of(&node.ints_input(cx, 3, "sizes")?, "sizes")?;
+        by_sizes(node, &dims, &axes, &wanted)?
+    } else if given(cx, 2) {
+        let scales = placed(&axes, &floats(cx, node, 2, "scales")?, 1.0, dims.len())?;
+        Plan::by_scales(&dims, scales)?
     } else {
-        let sizes = node.ints_input(cx, 3, "sizes")?;
-        by_sizes(&dims, &axes, &sizes, node.string("keep_aspect_ratio_policy", "stretch")?, interpolation)?
+        return invalid("neither scales nor sizes are given");
     };
-    let (antialias, exclude_outside) = (node.flag("antialias", false)?, node.flag("exclude_outside", false)?);
-    for (rule, own) in rules.iter_mut().zip(coordinates) {
-        rule.coordinates = own;
-        rule.antialias = antialias;
-        rule.exclude_outside = exclude_outside;
-    }
-    resample(cx, x, &axes, &rules, node.float("extrapolation_value", 0.0)?)
-}
-
-fn floats(tensor: &Tensor) -> Vec<f32> {
-    tensor.to_f64_vec().into_iter().map(|v| v as f32).collect()
-}
-
-/// The coordinate rule of each axis.
-fn coordinates(cx: &Context, node: &Node, axes: usize) -> Result<Vec<Coordinates>, Reason> {
-    let rule = match node.string("coordinate_transformation_mode", "half_pixel")? {
-        "half_pixel" => Coordinates::HalfPixel,
-        "half_pixel_symmetric" => Coordinates::HalfPixelSymmetric,
-        "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
-        "align_corners" => Coordinates::AlignCorners,
-        "asymmetric" => Coordinates::Asymmetric,
-        "tf_half_pixel_for_nn" => Coordinates::TfHalfPixelForNn,
-        "tf_crop_and_resize" => {
-            let roi = floats(&node.tensor_input(cx, 1, "roi")?);
-            if roi.len() != 2 * axes {
-                return invalid(format!("roi has {} entries for {axes} axes: two for each are needed", roi.len()));
-            }
-            let crop = |k: usize| Coordinates::Crop { start: f64::from(roi[k]), end: f64::from(roi[axes + k]) };
-            return Ok((0..axes).map(crop).collect());
+    if coordinates == Coordinates::TfCropAndResize {
+        let roi = floats(cx, node, 1, "roi")?;
+        if roi.len() != 2 * axes.len() {
+            return invalid(format!("roi {roi:?} for {} axes", axes.len()));
         }
-        other => return invalid(format!("coordinate_transformation_mode '{other}' is unknown")),
-    };
-    Ok(vec![rule; axes])
-}
-
-fn interpolation(node: &Node) -> Result<Interpolation, Reason> {
-    match node.string("mode", "nearest")? {
-        "linear" => Ok(Interpolation::Linear),
-        "cubic" => Ok(Interpolation::Cubic(f64::from(node.float("cubic_coeff_a", -0.75)?))),
-        "nearest" => Ok(Interpolation::Nearest(match node.string("nearest_mode", "round_prefer_floor")? {
-            "round_prefer_floor" => Nearest::RoundPreferFloor,
-            "round_prefer_ceil" => Nearest::RoundPreferCeil,
-            "floor" => Nearest::Floor,
-            "ceil" => Nearest::Ceil,
-            other => return invalid(format!("nearest_mode '{other}' is unknown")),
-        })),
-        other => invalid(format!("mode '{other}' is unknown")),
+        let starts = placed(&axes, &roi[..axes.len()], 0.0, dims.len())?;
+        let ends = placed(&axes, &roi[axes.len()..], 1.0, dims.len())?;
+        plan.rois = starts.into_iter().zip(ends).collect();
     }
+    let kernel = Kernel::of(node)?;
+    resampled(cx, node, x, &plan, |_| kernel, coordinates)
 }
 
-fn rule(size: usize, out: usize, scale: f64, interpolation: Interpolation, coordinates: Coordinates) -> AxisRule {
-    AxisRule { size, out, scale, interpolation, coordinates, antialias: false, exclude_outside: false }
-}
-
-fn by_scales(
-    dims: &[usize],
-    axes: &[usize],
-    scales: &[f32],
-    coordinates: Coordinates,
-    interpolation: Interpolation,
-) -> Result<Vec<AxisRule>, Reason> {
-    if scales.len() != axes.len() {
-        return invalid(format!("{} scales for {} axes", scales.len(), axes.len()));
+/// One value per axis of the tensor from one per listed axis.
+fn placed(axes: &[usize], values: &[f32], rest: f32, rank: usize) -> Result<Vec<f32>, Reason> {
+    if values.len() != axes.len() {
+        return invalid(format!("{values:?} for {} axes", axes.len()));
     }
-    let one = |(&axis, &scale): (&usize, &f32)| {
-        let out = (dims[axis] as f32 * scale).floor();
-        if !(scale > 0.0 && f64::from(out) <= MAX_SIZE) {
-            return invalid(format!("scale {scale} of axis {axis} is not usable"));
-        }
-        Ok(rule(dims[axis], out as usize, f64::from(scale), interpolation, coordinates))
-    };
-    axes.iter().zip(scales).map(one).collect()
+    let mut all = vec![rest; rank];
+    axes.iter().zip(values).for_each(|(&axis, &value)| all[axis] = value);
+    Ok(all)
 }
 
-fn by_sizes(
-    dims: &[usize],
-    axes: &[usize],
-    sizes: &[i64],
-    policy: &str,
-    interpolation: Interpolation,
-) -> Result<Vec<AxisRule>, Reason> {
-    if sizes.len() != axes.len() || sizes.iter().any(|&s| s < 0 || s as f64 > MAX_SIZE) {
-        return invalid(format!("sizes {sizes:?} do not fit {} axes", axes.len()));
+fn by_sizes(node: &Node, dims: &[usize], axes: &[usize], wanted: &[usize]) -> Result<Plan, Reason> {
+    if wanted.len() != axes.len() || axes.iter().any(|&a| dims[a] == 0) {
+        return invalid(format!("sizes {wanted:?} for axes {axes:?} of dims {dims:?}"));
     }
-    let ratio = |(&axis, &size): (&usize, &i64)| size as f64 / dims[axis].max(1) as f64;
-    let ratios: Vec<f64> = axes.iter().zip(sizes).map(ratio).collect();
-    let common = match policy {
+    let ratios = || axes.iter().zip(wanted).map(|(&axis, &size)| size as f64 / dims[axis] as f64);
+    let common = match node.string("keep_aspect_ratio_policy", "stretch")? {
         "stretch" => None,
-        "not_larger" => ratios.iter().copied().reduce(f64::min),
-        "not_smaller" => ratios.iter().copied().reduce(f64::max),
-        other => return invalid(format!("keep_aspect_ratio_policy '{other}' is unknown")),
+        "not_larger" => Some(ratios().fold(f64::INFINITY, f64::min)),
+        "not_smaller" => Some(ratios().fold(0.0, f64::max)),
+        other => return invalid(format!("attribute 'keep_aspect_ratio_policy' is '{other}', which is unknown")),
     };
-    let one = |k: usize| {
-        let size = dims[axes[k]];
-        let (out, scale) = match common {
-            Some(scale) => ((scale * size as f64 + 0.5).floor() as usize, scale),
-            None => (sizes[k] as usize, ratios[k]),
-        };
-        rule(size, out, scale, interpolation, Coordinates::HalfPixel)
-    };
-    Ok((0..axes.len()).map(one).collect())
+    let mut plan = Plan { sizes: dims.to_vec(), scales: vec![1.0; dims.len()], rois: vec![(0.0, 1.0); dims.len()] };
+    for ((&axis, &size), ratio) in axes.iter().zip(wanted).zip(ratios()) {
+        let scale = common.unwrap_or(ratio);
+        plan.sizes[axis] = if common.is_some() { (scale * dims[axis] as f64 + 0.5) as usize } else { size };
+        plan.scales[axis] = scale as f32;
+    }
+    Ok(plan)
 }
 
-/// Applies the rules; axes that stay as they are are left out.
-fn resample(cx: &mut Context, x: ValueId, axes: &[usize], rules: &[AxisRule], extrapolation: f32) -> Results {
-    let mut tables: Vec<(usize, Taps)> = Vec::new();
-    for (&axis, rule) in axes.iter().zip(rules) {
-        if rule.size == 0 && rule.out > 0 {
-            return invalid(format!("axis {axis} is empty and cannot grow to {}", rule.out));
-        }
-        let table = taps(rule);
-        if !table.is_identity(rule.size) {
-            tables.push((axis, table));
-        }
-    }
-    tables.sort_by_key(|t| t.0);
-    if tables.is_empty() {
-        return Ok(vec![x]);
-    }
-    let mut operands = vec![x];
-    for (_, table) in &tables {
-        let dims = [table.out(), table.count];
-        operands.push(cx.constant(Tensor::from_vec(&dims, &table.index)?));
-        operands.push(cx.constant(Tensor::from_vec(&dims, &table.weight)?));
-    }
-    let op =
-        Op::Resize { axes: tables.iter().map(|t| t.0).collect(), sizes: tables.iter().map(|t| t.1.out()).collect() };
-    let mut y = cx.add1(op, &operands)?;
-    let (rank, dtype) = (cx.rank(x), cx.dtype(x));
-    for (axis, table) in tables {
-        if table.inside.iter().all(|&inside| inside) {
+/// A constant operand of floats.
+pub fn floats(cx: &Context, node: &Node, k: usize, name: &str) -> Result<Vec<f32>, Reason> {
+    Ok(node.tensor_input(cx, k, name)?.to_f64_vec().into_iter().map(|v| v as f32).collect())
+}
+
+/// Resamples by a plan; the kernel may hang on an axis's scale.
+pub fn resampled(
+    cx: &mut Context,
+    node: &Node,
+    x: ValueId,
+    plan: &Plan,
+    kernel: impl Fn(f32) -> Kernel,
+    coordinates: Coordinates,
+) -> Results {
+    let dims = cx.dims(x);
+    let antialias = node.flag("antialias", false)?;
+    let (mut axes, mut tables) = (vec![], vec![]);
+    for (axis, (&input, &output)) in dims.iter().zip(&plan.sizes).enumerate() {
+        let crop = coordinates == Coordinates::TfCropAndResize && plan.rois[axis] != (0.0, 1.0);
+        if input == output && (plan.scales[axis] - 1.0).abs() < 1e-6 && !crop {
             continue;
         }
-        let mut dims = vec![1; rank];
-        dims[axis] = table.inside.len();
-        let inside = table.inside.iter().map(|&v| Scalar::bool(v));
-        let inside = cx.constant(Tensor::from_scalars(DType::Bool, &dims, inside)?);
-        let outside = cx.scalar(Scalar::from_f64(dtype, f64::from(extrapolation)));
-        y = cx.map(&[inside, y, outside], |b, v| b.select(v[0], v[1], v[2]))?;
+        let scale = plan.scales[axis];
+        let kernel = kernel(scale);
+        let taps = if antialias && scale < 1.0 { 4.0 / f64::from(scale) } else { 4.0 };
+        if input == 0 || output as f64 * taps > MAX_TABLE {
+            return invalid(format!("axis {axis} of dims {dims:?} cannot be resized to {output}"));
+        }
+        let sampling = Sampling {
+            input,
+            output,
+            scale,
+            coordinates,
+            kernel,
+            roi: plan.rois[axis],
+            antialias,
+            exclude_outside: node.flag("exclude_outside", false)?,
+        };
+        axes.push(axis);
+        tables.push(sampling.table());
+    }
+    if axes.is_empty() {
+        return Ok(vec![x]);
+    }
+    // Only floats can be weighted.
+    let dtype = cx.dtype(x);
+    let weighted = !dtype.is_float() && tables.iter().any(|t| t.taps > 1);
+    let mut operands = vec![if weighted { cx.cast(DType::F32, x)? } else { x }];
+    for table in &tables {
+        let shape = [table.index.len() / table.taps, table.taps];
+        operands.push(cx.constant(Tensor::from_vec(&shape, &table.index)?));
+        operands.push(cx.constant(Tensor::from_vec(&shape, &table.weight)?));
+    }
+    let sizes = axes.iter().map(|&a| plan.sizes[a]).collect();
+    let mut y = cx.add1(Op::Resize { axes: axes.clone(), sizes }, &operands)?;
+    if coordinates == Coordinates::TfCropAndResize {
+        let value = node.float("extrapolation_value", 0.0)?;
+        y = extrapolated(cx, y, &axes, &tables, value)?;
+    }
+    if weighted {
+        y = cx.map(&[y], |b, v| {
+            let whole = b.unary(UnaryOp::Round, v[0]);
+            b.cast(dtype, whole)
+        })?;
     }
     Ok(vec![y])
+}
+
+/// Results that lie outside the operand along any axis replaced by a value.
+fn extrapolated(cx: &mut Context, y: ValueId, axes: &[usize], tables: &[Table], value: f32) -> Result<ValueId, Reason> {
+    let (rank, value) = (cx.rank(y), Scalar::from_f64(cx.dtype(y), f64::from(value)));
+    let mut result = y;
+    for (&axis, table) in axes.iter().zip(tables).filter(|(_, t)| t.outside.contains(&true)) {
+        let mut dims = vec![1; rank];
+        dims[axis] = table.outside.len();
+        let bytes: Vec<u8> = table.outside.iter().map(|&o| u8::from(o)).collect();
+        let mask = cx.constant(Tensor::from_bytes(DType::Bool, &dims, Layout::Plain, &bytes)?);
+        result = cx.map(&[mask, result], |b, v| {
+            let value = b.constant(value);
+            b.select(v[0], value, v[1])
+        })?;
+    }
+    Ok(result)
 }

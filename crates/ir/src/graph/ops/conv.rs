@@ -1,7 +1,7 @@
 //! `conv`: convolution with groups, strides, dilations and pads.
 
 use super::check::{Inferred, at_least, ensure, number};
-use super::number::{Evaluated, Number};
+use super::number::{Evaluated, Number, accumulate};
 use super::window::Spatial;
 use super::{Window, tail};
 use crate::expr::Expr;
@@ -42,6 +42,12 @@ pub(in crate::graph) fn eval(
     tail::apply(expr, sums, &inputs[2..], ty)
 }
 
+/// Unfolded elements held at once: few enough for a second-level cache.
+const UNFOLDED: usize = 1 << 17;
+/// Positions accumulated at once: few enough for the first-level cache.
+const POSITIONS: usize = 1024;
+
+/// Each channel is unfolded into one row of window positions per tap, so that the sums run over long rows.
 fn convolve<T: Number>(
     window: &Window,
     groups: usize,
@@ -51,27 +57,33 @@ fn convolve<T: Number>(
 ) -> Result<Tensor, String> {
     let spatial = Spatial::new(window, &x.dims()[2..], &ty.dims[2..]);
     let (in_count, out_count, taps) = (spatial.input_count(), spatial.output_count(), spatial.taps());
-    let (channels, outputs) = (x.dims()[1], ty.dims[1]);
-    let (group_in, group_out) = (channels / groups, outputs / groups);
+    let (group_in, group_out) = (x.dims()[1] / groups, ty.dims[1] / groups);
     let (xs, ws) = (T::read(x), T::read(w));
     let mut sums = vec![T::default(); ty.count()];
-    for (plane, sums) in sums.chunks_exact_mut(out_count.max(1)).enumerate() {
-        let (n, o) = (plane / outputs, plane % outputs);
-        for i in 0..group_in {
-            let c = o / group_out * group_in + i;
-            let xs = &xs[(n * channels + c) * in_count..][..in_count];
-            let ws = &ws[(o * group_in + i) * taps..][..taps];
-            spatial.for_each_row(&mut |tap, to, from, count, step| {
-                let weight = ws[tap];
-                let sums = &mut sums[to..to + count];
-                if step == 1 {
-                    let row = &xs[from..from + count];
-                    sums.iter_mut().zip(row).for_each(|(s, &v)| *s = s.plus(weight.times(v)));
-                } else {
-                    let row = xs[from..].iter().step_by(step);
-                    sums.iter_mut().zip(row).for_each(|(s, &v)| *s = s.plus(weight.times(v)));
+    if sums.is_empty() || group_in == 0 {
+        return T::tensor(ty, &sums);
+    }
+    let at_once = (UNFOLDED / (taps * out_count)).clamp(1, group_in);
+    for (image, sums) in sums.chunks_exact_mut(group_out * out_count).enumerate() {
+        let group = image % groups;
+        for first in (0..group_in).step_by(at_once) {
+            let channels = at_once.min(group_in - first);
+            let mut rows = vec![T::default(); channels * taps * out_count];
+            for c in 0..channels {
+                let xs = &xs[(image * group_in + first + c) * in_count..][..in_count];
+                let rows = &mut rows[c * taps * out_count..][..taps * out_count];
+                spatial.for_each_row(&mut |tap, to, from, count, step| {
+                    let row = &mut rows[tap * out_count + to..][..count];
+                    row.iter_mut().zip(xs[from..].iter().step_by(step)).for_each(|(r, &v)| *r = v);
+                });
+            }
+            for start in (0..out_count).step_by(POSITIONS) {
+                let count = POSITIONS.min(out_count - start);
+                for (o, sums) in sums.chunks_exact_mut(out_count).enumerate() {
+                    let weights = &ws[((group * group_out + o) * group_in + first) * taps..][..channels * taps];
+                    accumulate(&mut sums[start..start + count], weights, &rows[start..], out_count);
                 }
-            });
+            }
         }
     }
     T::tensor(ty, &sums)

@@ -80,6 +80,8 @@ impl Axis {
             at = at.round_ties_even();
         }
         at = match self.padding {
+            // A cubic curve goes on beyond the border; only its pixels are folded back.
+            _ if self.mode == GridMode::Cubic => at,
             GridPadding::Zeros => at,
             GridPadding::Border => at.clamp(0.0, size - 1.0),
             GridPadding::Reflection => self.reflected(at),

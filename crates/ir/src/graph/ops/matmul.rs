@@ -1,7 +1,7 @@
 //! `matmul`: batched matrix product.
 
 use super::check::{Inferred, all_plain, at_least, ensure, number};
-use super::number::{Evaluated, Number};
+use super::number::{Evaluated, Number, accumulate};
 use super::strided::offsets;
 use super::tail;
 use crate::expr::Expr;
@@ -71,10 +71,12 @@ fn multiply<T: Number>(
     for (row, sums) in sums.chunks_exact_mut(n.max(1)).enumerate() {
         let a = &a_values[a_starts[row / m]..][..m * k];
         let b = &b_values[b_starts[row / m]..][..k * n];
-        for at in 0..k {
-            let weight = if trans_a { a[at * m + row % m] } else { a[row % m * k + at] };
-            let values = &b[at * n..][..n];
-            sums.iter_mut().zip(values).for_each(|(s, &v)| *s = s.plus(weight.times(v)));
+        match trans_a {
+            false => accumulate(sums, &a[row % m * k..][..k], b, n),
+            true => {
+                let weights: Vec<T> = (0..k).map(|at| a[at * m + row % m]).collect();
+                accumulate(sums, &weights, b, n);
+            }
         }
     }
     T::tensor(ty, &sums)

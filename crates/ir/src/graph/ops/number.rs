@@ -132,6 +132,25 @@ impl Number for i64 {
     }
 }
 
+/// Adds `weights[k] * rows[k * stride + i]` to `sums[i]` for every k, in the order of k.
+pub(super) fn accumulate<T: Number>(sums: &mut [T], weights: &[T], rows: &[T], stride: usize) {
+    let len = sums.len();
+    let row = |k: usize| &rows[k * stride..][..len];
+    let (fours, rest) = weights.as_chunks::<4>();
+    let mut at = 0;
+    for &[a, b, c, d] in fours {
+        let (ra, rb, rc, rd) = (row(at), row(at + 1), row(at + 2), row(at + 3));
+        for (i, s) in sums.iter_mut().enumerate() {
+            *s = s.plus(a.times(ra[i])).plus(b.times(rb[i])).plus(c.times(rc[i])).plus(d.times(rd[i]));
+        }
+        at += 4;
+    }
+    for &weight in rest {
+        sums.iter_mut().zip(&rows[at * stride..]).for_each(|(s, &v)| *s = s.plus(weight.times(v)));
+        at += 1;
+    }
+}
+
 /// A zeroed plain tensor of that type.
 pub(super) fn zeros(ty: &TensorType) -> Result<Tensor, String> {
     Tensor::zeros(ty.dtype, &ty.dims, cnnc_tensor::Layout::Plain).map_err(|e| e.to_string())

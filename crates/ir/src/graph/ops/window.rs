@@ -76,10 +76,11 @@ impl Spatial {
             dilations: three(&window.dilations, 1),
             pads_begin: three(&window.pads_begin, 0),
         };
-        if spatial.input == spatial.output && spatial.kernel == [1; 3] && spatial.strides == [1; 3] {
+        let pointwise = spatial.kernel == [1; 3] && spatial.strides == [1; 3] && spatial.pads_begin == [0; 3];
+        if pointwise && spatial.input == spatial.output {
             // One long row instead of many short ones.
             let count = spatial.input.iter().product();
-            (spatial.input, spatial.output, spatial.pads_begin) = ([1, 1, count], [1, 1, count], [0; 3]);
+            (spatial.input, spatial.output) = ([1, 1, count], [1, 1, count]);
         }
         spatial
     }

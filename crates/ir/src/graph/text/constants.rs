@@ -7,7 +7,9 @@ use std::path::Path;
 
 /// Constants of at most so many (physical) elements are written out.
 pub const INLINE_ELEMENTS: usize = 64;
-/// Seeds that the printer tries on a large constant.
+/// A constant of more elements is printed as a seed, where it is what a seed makes.
+const SEEDED_ELEMENTS: usize = 8;
+/// Seeds that the printer tries on a constant.
 const PRINTED_SEEDS: u64 = 256;
 /// Most bytes of constants that a text may declare by seed.
 pub(super) const MAX_SEEDED_BYTES: usize = 256 << 20;
@@ -53,12 +55,14 @@ fn mixed(mut z: u64) -> u64 {
 /// The content as text; a large one that no small seed makes is written to the folder, if there is one.
 pub(super) fn print(tensor: &Tensor, folder: Option<&Path>) -> std::io::Result<String> {
     let physical = tensor.bytes().len() / tensor.dtype().size();
+    if physical > SEEDED_ELEMENTS
+        && let Some(seed) = (0..PRINTED_SEEDS).find(|&seed| is_seeded(tensor, seed))
+    {
+        return Ok(format!("seed={seed}"));
+    }
     if physical <= INLINE_ELEMENTS {
         let elements: Vec<String> = (0..physical).map(|k| tensor.get(k).to_string()).collect();
         return Ok(format!("{{{}}}", elements.join(", ")));
-    }
-    if let Some(seed) = (0..PRINTED_SEEDS).find(|&seed| is_seeded(tensor, seed)) {
-        return Ok(format!("seed={seed}"));
     }
     let name = format!("{:032x}", tensor.content_hash());
     if let Some(folder) = folder {
@@ -68,10 +72,15 @@ pub(super) fn print(tensor: &Tensor, folder: Option<&Path>) -> std::io::Result<S
     Ok(format!("@{name}"))
 }
 
-/// Whether the tensor is what a seed makes; a few elements are looked at first.
+/// Whether the tensor is what a seed makes; a few elements at its start are looked at first.
 fn is_seeded(tensor: &Tensor, seed: u64) -> bool {
-    let start_fits = tensor.layout() != Layout::Plain
-        || (0..4.min(tensor.count())).all(|k| tensor.get(k) == seeded_element(tensor.dtype(), seed, k as u64));
+    // The distance in plain order between elements that follow each other in memory, and how many do.
+    let (distance, count) = match tensor.layout() {
+        Layout::Plain => (1, tensor.count()),
+        Layout::Blocked(block) => (tensor.dims()[2..].iter().product(), tensor.dims()[1].min(block)),
+    };
+    let element = |k: usize| seeded_element(tensor.dtype(), seed, (k * distance) as u64);
+    let start_fits = (0..count.min(16)).all(|k| tensor.get(k) == element(k));
     start_fits && seeded(&TensorType::of(tensor), seed).is_ok_and(|s| s == *tensor)
 }
 

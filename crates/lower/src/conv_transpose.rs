@@ -1,0 +1,4 @@
+//! Transposed convolution algorithms, one file each.
+
+pub mod loops;
+pub mod phases;
