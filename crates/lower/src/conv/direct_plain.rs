@@ -96,7 +96,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     // Half of the loads of vectors cross a cache line.
     let body = (mr * nv / multiply_adds_per_cycle(target)).max((mr + 1.5 * nv) / 1.6).max(4.0) + 1.0;
     let stride = shape.window.strides[shape.window.strides.len() - 1];
-    let per_copy = if stride == 1 { 4.0 / conv.lanes as f64 } else { 3.0 };
+    let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;
     let stores = rows * vectors * shape.outputs as f64 * 4.0;
     Work { flops: shape.flops(), seconds: (bodies * body + copied + stores + 2000.0) / 3.7e9 }

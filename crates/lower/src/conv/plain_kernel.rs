@@ -161,9 +161,12 @@ impl Emitter<'_> {
             if stride == 1 {
                 self.vectors(b, (begin, end), |b, j, count| {
                     let from = b.add(x, j);
-                    let value = b.load_count(self.x, from, conv.lanes as u16, count);
+                    let value = match count {
+                        Some(count) => b.load_count(self.x, from, conv.lanes as u16, count),
+                        None => b.load(self.x, from, conv.lanes as u16),
+                    };
                     let at = b.add(to, j);
-                    b.store_count(self.rows, at, value, count);
+                    self.store_row(b, at, value, count);
                 });
             } else {
                 serial(b, (begin, end), |b, j| {
@@ -181,23 +184,34 @@ impl Emitter<'_> {
         let zeros = b.f32(0.0, self.conv.lanes as u16);
         self.vectors(b, bounds, |b, j, count| {
             let at = b.add(to, j);
-            b.store_count(self.rows, at, zeros, count);
+            self.store_row(b, at, zeros, count);
         });
     }
 
+    fn store_row(&self, b: &mut KernelBuilder, at: Val, value: Val, count: Option<Val>) {
+        match count {
+            Some(count) => b.store_count(self.rows, at, value, count),
+            None => b.store(self.rows, at, value),
+        }
+    }
+
+    /// Runs over columns a vector at a time; the last one may be partial and has a count.
     fn vectors(
         &self,
         b: &mut KernelBuilder,
         (begin, end): (Val, Val),
-        body: impl FnOnce(&mut KernelBuilder, Val, Val),
+        body: impl Fn(&mut KernelBuilder, Val, Option<Val>),
     ) {
         let lanes = self.conv.lanes as i64;
-        b.for_axis(Axis::Serial, begin, end, lanes, |b, j| {
-            let left = b.sub(end, j);
-            let all = b.index(lanes);
-            let count = b.binary(BinOp::Min, left, all);
-            body(b, j, count);
-        });
+        let zero = b.index(0);
+        let extent = b.sub(end, begin);
+        let extent = b.binary(BinOp::Max, extent, zero);
+        let (_, rest) = b.div_rem(extent, lanes);
+        let full = b.sub(extent, rest);
+        let full = b.add(begin, full);
+        b.for_axis(Axis::Serial, begin, full, lanes, |b, j| body(b, j, None));
+        let partial = b.compare(CmpOp::Gt, rest, zero);
+        b.if_(partial, |b| body(b, full, Some(rest)));
     }
 
     fn sum(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
