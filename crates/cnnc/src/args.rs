@@ -1,11 +1,8 @@
 //! Flags that several commands share.
 
-use crate::{CliError, npy};
+use crate::preprocess::Preprocess;
 use clap::{Args, ValueEnum};
-use cnnc_codegen::Backend;
-use cnnc_compiler::{CompileError, Options};
-use cnnc_tensor::Isa;
-use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// How to compile a model.
@@ -38,62 +35,53 @@ pub enum BackendArg {
 }
 
 impl CompileArgs {
-    /// The options of the pipeline.
-    pub fn options(&self, threads: usize) -> Result<Options, CliError> {
-        let mut options = Options::new(&self.isas()?, self.backend(), threads).ok_or(CompileError::UnknownMachine)?;
-        options.import.shapes = self.shapes()?;
-        for arg in &self.bind {
-            let (name, file) = split_last(arg, "--bind", "NAME=FILE.npy")?;
-            options.import.bound.insert(name.to_string(), npy::read(file.as_ref())?);
-        }
-        options.dump = self.dump.clone();
-        Ok(options)
-    }
-
-    /// The shapes that are given.
-    pub fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CliError> {
-        let mut shapes = BTreeMap::new();
-        for arg in &self.shape {
-            let (name, text) = split_last(arg, "--shape", "NAME=1x3x224x224")?;
-            let dims = if text.is_empty() { Some(vec![]) } else { text.split('x').map(|d| d.parse().ok()).collect() };
-            let dims: Vec<usize> = dims.ok_or_else(|| {
-                CliError::Usage(format!("--shape {arg}: `{text}` is no shape; write it as 1x3x224x224"))
-            })?;
-            shapes.insert(name.to_string(), dims);
-        }
-        Ok(shapes)
-    }
-
-    fn isas(&self) -> Result<Vec<Isa>, CliError> {
-        let mut isas: Vec<Isa> = vec![];
-        for name in &self.target {
-            let isa = match name.as_str() {
-                "native" => Isa::detect().ok_or(CompileError::UnknownMachine)?,
-                _ => Isa::from_name(name).ok_or_else(|| {
-                    let known: Vec<&str> = Isa::ALL.iter().map(|isa| isa.name()).collect();
-                    CliError::Usage(format!("unknown target {name}; known are native, {}", known.join(", ")))
-                })?,
-            };
-            if !isas.contains(&isa) {
-                isas.push(isa);
-            }
-        }
-        Ok(isas)
-    }
-
-    fn backend(&self) -> Backend {
+    /// The flags as they would be written on a command line.
+    pub fn to_words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["--target".into(), self.target.join(",").into()];
         match self.backend {
-            Some(BackendArg::Llvm) => Backend::Llvm,
-            Some(BackendArg::Cranelift) => Backend::Cranelift,
-            None if Backend::Llvm.available() => Backend::Llvm,
-            None => Backend::Cranelift,
+            Some(BackendArg::Llvm) => words.extend(["--backend".into(), "llvm".into()]),
+            Some(BackendArg::Cranelift) => words.extend(["--backend".into(), "cranelift".into()]),
+            None => {}
         }
+        let shapes = self.shape.iter().flat_map(|shape| ["--shape", shape]);
+        words.extend(shapes.chain(self.bind.iter().flat_map(|bind| ["--bind", bind])).map(OsString::from));
+        if let Some(folder) = &self.dump {
+            words.extend(["--dump".into(), folder.into()]);
+        }
+        words
     }
 }
 
-/// Name and value of `NAME=VALUE`. Names may contain `=`, shapes and file names here rarely do.
-fn split_last<'a>(arg: &'a str, flag: &str, form: &str) -> Result<(&'a str, &'a str), CliError> {
-    arg.rsplit_once('=').ok_or_else(|| CliError::Usage(format!("{flag} {arg}: it is to be of the form {form}")))
+/// A network and what it is fed: the flags that `run`, `bench` and `profile` share.
+#[derive(Args, Clone, Debug)]
+pub struct SourceArgs {
+    /// The model (.onnx) or artifact (.cnna)
+    pub model: PathBuf,
+    /// An input: .npy or an image (.png, .jpg); without NAME the first that is not given. A model takes its shapes from
+    /// its inputs
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub input: Vec<String>,
+    /// How images become tensors (see `cnnc run --help`)
+    #[arg(long, value_name = "SPEC", default_value = "")]
+    pub preprocess: Preprocess,
+    /// Threads [default: what the artifact was compiled for; the number of processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// How to compile a model.
+    #[command(flatten)]
+    pub compile: CompileArgs,
+}
+
+impl SourceArgs {
+    /// The number of threads, where it is given.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+}
+
+/// Name and value of `NAME=VALUE`. Names may contain `=`, shapes and names of files here rarely do.
+pub fn split_last(arg: &str) -> Option<(&str, &str)> {
+    arg.rsplit_once('=')
 }
 
 /// The number of processors that this process may use.

@@ -1,9 +1,46 @@
-//! The commands, one file each.
+//! The commands and their arguments, one file each. Those that need the compiler have their arguments here and their
+//! work in `bin/cnnc-compile`.
 
 pub mod bench;
 pub mod compile;
+pub mod inputs;
 pub mod inspect;
 pub mod list;
 pub mod opt;
 pub mod profile;
 pub mod run;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cnnc compile resnet50.onnx -o resnet50.cnna
+  cnnc run resnet50.cnna --input photo.jpg --preprocess \"crop=0.875,mean=127,std=128\" --top 5
+  cnnc profile resnet50.cnna --threads 1
+
+CNNC_LOG=debug (or info, trace, cnnc_passes=debug, ...) logs to standard error.
+Exit codes: 0 success, 2 wrong input, 1 anything else.";
+
+/// A compiler for convolutional networks: ONNX in, one native artifact out
+#[derive(Parser, Debug)]
+#[command(name = "cnnc", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command with its arguments.
+#[derive(Subcommand, Debug)]
+#[allow(missing_docs)] // each has its help
+pub enum Command {
+    Compile(compile::Args),
+    Run(run::Args),
+    Bench(bench::Args),
+    Profile(profile::Args),
+    Inspect(inspect::Args),
+    Opt(opt::Args),
+    List(list::Args),
+    #[command(hide = true)]
+    Inputs(inputs::Args),
+}

@@ -1,8 +1,6 @@
 //! Errors of the command line, and what they mean for the exit code.
 
 use cnnc_artifact::ArtifactError;
-use cnnc_compiler::CompileError;
-use cnnc_onnx::ImportError;
 use cnnc_runtime::RuntimeError;
 use std::path::PathBuf;
 
@@ -36,13 +34,17 @@ pub enum CliError {
         /// What is wrong.
         what: String,
     },
-    /// Compilation failed.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// Import failed.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// An artifact cannot be loaded, or a network cannot be run.
+    /// Import or compilation failed.
+    #[error("{message}")]
+    Compile {
+        /// What the compiler said.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+        /// Whether the user's input is at fault.
+        users: bool,
+    },
+    /// A network cannot be loaded or run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// An artifact cannot be loaded.
@@ -53,20 +55,24 @@ pub enum CliError {
         /// Why.
         source: RuntimeError,
     },
-    /// An artifact cannot be written.
+    /// A file cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// The process that compiles died.
-    #[error("internal error: the compiler process {0}; this is a bug in cnnc, please report it with the model")]
+    /// The process that compiles could not be started, or died.
+    #[error("{0}")]
     Crash(String),
+    /// The process that compiles has said what is wrong, and ended with that code.
+    #[error("compilation failed")]
+    Reported(u8),
 }
 
 impl CliError {
     /// 2 where the user's input is at fault, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         let users = match self {
-            CliError::Usage(_) | CliError::Read { .. } | CliError::File { .. } | CliError::Import(_) => true,
-            CliError::Compile(error) => error.is_users(),
+            CliError::Reported(code) => return *code,
+            CliError::Usage(_) | CliError::Read { .. } | CliError::File { .. } => true,
+            CliError::Compile { users, .. } => *users,
             CliError::Runtime(error) | CliError::Load { source: error, .. } => error.is_users(),
             CliError::Artifact(ArtifactError::Read { .. }) => true,
             CliError::Write { .. } | CliError::Artifact(_) | CliError::Crash(_) => false,
@@ -75,21 +81,10 @@ impl CliError {
     }
 
     /// What to try, where there is more to say than the message does.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
-            CliError::Compile(CompileError::Import(error)) | CliError::Import(error) => import_hint(error),
+            CliError::Compile { hint, .. } => hint.as_deref(),
             _ => None,
         }
-    }
-}
-
-fn import_hint(error: &ImportError) -> Option<String> {
-    match error {
-        ImportError::NeedsValue { inputs, .. } => {
-            let flags: Vec<String> = inputs.iter().map(|name| format!("--bind {name}=FILE.npy")).collect();
-            Some(format!("fix its content at compile time with {}", flags.join(" ")))
-        }
-        ImportError::Unsupported { .. } => Some("`cnnc list ops` shows the operators that are supported".into()),
-        _ => None,
     }
 }

@@ -3,18 +3,18 @@
 use crate::preprocess::Preprocess;
 use crate::{CliError, npy};
 use cnnc_artifact::Io;
-use cnnc_onnx::{DeclaredDim, InputInfo};
 use cnnc_tensor::{DType, Scalar, Tensor, element_count};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What is known of an input of a model or artifact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// Name.
     pub name: String,
-    /// Element type.
-    pub dtype: DType,
+    /// Element type, by name; what is none is a reason why there is none.
+    pub dtype: String,
     /// Dims as far as they are known; `None` where not even their number is.
     pub dims: Option<Vec<Option<usize>>>,
     /// Whether it may be left out.
@@ -23,23 +23,13 @@ pub struct Input {
 
 impl Input {
     /// An input of an artifact.
-    pub fn of_io(io: &Io) -> Result<Input, CliError> {
-        let unknown = || CliError::Usage(format!("input {io}: unknown element type"));
+    pub(crate) fn of_io(io: &Io) -> Input {
         let dims = Some(io.dims.iter().map(|d| Some(*d)).collect());
-        Ok(Input { name: io.name.clone(), dtype: io.dtype().ok_or_else(unknown)?, dims, has_default: false })
+        Input { name: io.name.clone(), dtype: io.dtype.clone(), dims, has_default: false }
     }
 
-    /// An input of a model, of the given dims where some are given.
-    pub fn of_info(info: &InputInfo, given: Option<&Vec<usize>>) -> Result<Input, CliError> {
-        let unknown = |what: &String| CliError::Usage(format!("input {}: {what}", info.name));
-        let known = |dim: &DeclaredDim| match dim {
-            DeclaredDim::Known(size) => usize::try_from(*size).ok(),
-            DeclaredDim::Symbol(_) | DeclaredDim::Unknown => None,
-        };
-        let declared = || info.dims.as_ref().map(|dims| dims.iter().map(known).collect());
-        let dims = given.map(|dims| dims.iter().map(|d| Some(*d)).collect()).or_else(declared);
-        let dtype = *info.dtype.as_ref().map_err(unknown)?;
-        Ok(Input { name: info.name.clone(), dtype, dims, has_default: info.has_default })
+    fn dtype(&self) -> Result<DType, CliError> {
+        DType::from_name(&self.dtype).ok_or_else(|| CliError::Usage(format!("input {}: {}", self.name, self.dtype)))
     }
 
     fn describe(&self) -> String {
@@ -51,6 +41,12 @@ impl Input {
 
 /// The tensors that the arguments name, by input.
 pub fn read(args: &[String], inputs: &[Input], preprocess: &Preprocess) -> Result<BTreeMap<String, Tensor>, CliError> {
+    let assigned = assign(args, inputs)?.into_iter();
+    assigned.map(|(input, file)| Ok((input.name.clone(), read_one(file, input, preprocess)?))).collect()
+}
+
+/// Which input each argument is for, and its file; in the order of the inputs.
+pub fn assign<'a>(args: &'a [String], inputs: &'a [Input]) -> Result<Vec<(&'a Input, &'a Path)>, CliError> {
     let mut named: BTreeMap<String, &str> = BTreeMap::new();
     let mut unnamed = vec![];
     for arg in args {
@@ -74,13 +70,8 @@ pub fn read(args: &[String], inputs: &[Input], preprocess: &Preprocess) -> Resul
         };
         named.insert(input.name.clone(), file);
     }
-    let mut tensors = BTreeMap::new();
-    for input in inputs {
-        if let Some(file) = named.get(&input.name) {
-            tensors.insert(input.name.clone(), read_one(Path::new(file), input, preprocess)?);
-        }
-    }
-    Ok(tensors)
+    let given = |input: &'a Input| Some((input, Path::new(*named.get(&input.name)?)));
+    Ok(inputs.iter().filter_map(given).collect())
 }
 
 /// The tensors of all inputs, in order.
@@ -93,15 +84,15 @@ pub fn in_order(mut tensors: BTreeMap<String, Tensor>, inputs: &[Input]) -> Resu
 
 /// Seeded tensors for inputs that are not given: floats from -1 to 1, integers and bools 1.
 pub fn seeded(io: &Io) -> Result<Tensor, CliError> {
-    let input = Input::of_io(io)?;
+    let dtype = Input::of_io(io).dtype()?;
     let count = element_count(&io.dims).unwrap_or(0);
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let values = (0..count).map(|_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let value = if input.dtype.is_float() { (state >> 40) as f64 / f64::from(1 << 23) - 1.0 } else { 1.0 };
-        Scalar::from_f64(input.dtype, value)
+        let value = if dtype.is_float() { (state >> 40) as f64 / f64::from(1 << 23) - 1.0 } else { 1.0 };
+        Scalar::from_f64(dtype, value)
     });
-    Tensor::from_scalars(input.dtype, &io.dims, values).map_err(|e| CliError::Usage(format!("input {io}: {e}")))
+    Tensor::from_scalars(dtype, &io.dims, values).map_err(|e| CliError::Usage(format!("input {io}: {e}")))
 }
 
 fn names(inputs: &[Input]) -> String {
@@ -115,10 +106,16 @@ fn split<'a, 'b>(arg: &'a str, inputs: &'b [Input]) -> Option<(&'b Input, &'a st
     parts.max_by_key(|(input, _)| input.name.len())
 }
 
-fn read_one(path: &Path, input: &Input, preprocess: &Preprocess) -> Result<Tensor, CliError> {
-    let is_npy = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-    let tensor = if is_npy { npy::read(path)? } else { preprocess.read(path, input.dtype, input.dims.as_deref())? };
-    if tensor.dtype() != input.dtype {
+/// Whether a file is one of NumPy's, by its name.
+pub fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+}
+
+/// The tensor in a file, for an input.
+pub fn read_one(path: &Path, input: &Input, preprocess: &Preprocess) -> Result<Tensor, CliError> {
+    let dtype = input.dtype()?;
+    let tensor = if is_npy(path) { npy::read(path)? } else { preprocess.read(path, dtype, input.dims.as_deref())? };
+    if tensor.dtype() != dtype {
         let what = format!("holds {}, but input {} is wanted", tensor.dtype(), input.describe());
         return Err(CliError::File { path: path.to_path_buf(), what });
     }

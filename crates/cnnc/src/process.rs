@@ -1,14 +1,13 @@
-//! The process: signals, panics, and the child in which code is generated.
-//!
-//! LLVM ends the process where it cannot go on, so what generates code runs in a child: this program again, with the
-//! same arguments. The parent passes its exit code on and says so where it died.
+//! The process: signals, panics, logs, and the child that compiles.
 
 use crate::CliError;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Set in the child.
-const CHILD: &str = "CNNC_COMPILER_PROCESS";
+/// The program that compiles; it stands beside this one.
+const COMPILER: &str = "cnnc-compile";
 
 /// Process id of the child, or 0.
 static CHILD_PID: AtomicI32 = AtomicI32::new(0);
@@ -17,24 +16,68 @@ static CHILD_PID: AtomicI32 = AtomicI32::new(0);
 #[cfg(unix)]
 const ENDING: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-/// Whether this is the child.
-pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
+/// Prepares the process; to be called first, before any thread is started.
+pub fn start() {
+    handle_signals();
+    report_panics();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CNNC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
 }
 
-/// Runs this program with the same arguments as a child, and returns its exit code.
-pub fn run_in_child() -> Result<ExitCode, CliError> {
-    let failed = |source: std::io::Error| CliError::Crash(format!("could not be started ({source})"));
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program).args(std::env::args_os().skip(1)).env(CHILD, "1").spawn().map_err(failed)?;
-    CHILD_PID.store(child.id() as i32, Ordering::SeqCst);
-    let status = child.wait().map_err(failed)?;
-    CHILD_PID.store(0, Ordering::SeqCst);
-    match status.code().and_then(|code| u8::try_from(code).ok()) {
-        Some(code) => Ok(ExitCode::from(code)),
-        None if ended_by_user(status) => Ok(ExitCode::FAILURE),
-        None => Err(CliError::Crash(format!("died ({status})"))),
+/// Does the work and reports how it ended.
+pub fn finish(work: impl FnOnce() -> Result<(), CliError> + std::panic::UnwindSafe) -> ExitCode {
+    match std::panic::catch_unwind(work) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            if !matches!(error, CliError::Reported(_)) {
+                eprintln!("error: {error}");
+                if let Some(hint) = error.hint() {
+                    eprintln!("  hint: {hint}");
+                }
+            }
+            ExitCode::from(error.exit_code())
+        }
+        // The hook has said what there is to say.
+        Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Runs the compiler with those arguments.
+pub fn compiler(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
+    run(args, Stdio::inherit()).map(drop)
+}
+
+/// Runs the compiler with those arguments and returns its standard output.
+pub fn compiler_output(args: impl IntoIterator<Item = OsString>) -> Result<Vec<u8>, CliError> {
+    run(args, Stdio::piped())
+}
+
+fn run(args: impl IntoIterator<Item = OsString>, stdout: Stdio) -> Result<Vec<u8>, CliError> {
+    let program = compiler_path()?;
+    let failed = |error: std::io::Error| CliError::Crash(format!("cannot run {}: {error}", program.display()));
+    let child = Command::new(&program).args(args).stdout(stdout).spawn().map_err(failed)?;
+    CHILD_PID.store(child.id() as i32, Ordering::SeqCst);
+    let output = child.wait_with_output().map_err(failed)?;
+    CHILD_PID.store(0, Ordering::SeqCst);
+    match output.status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(0) => Ok(output.stdout),
+        Some(code) => Err(CliError::Reported(code)),
+        None if ended_by_user(output.status) => Err(CliError::Reported(1)),
+        None => Err(CliError::Crash(format!(
+            "internal error: the compiler died ({}); this is a bug in cnnc, please report it with the model",
+            output.status
+        ))),
+    }
+}
+
+fn compiler_path() -> Result<PathBuf, CliError> {
+    let own = std::env::current_exe().map_err(|error| CliError::Crash(format!("cannot find myself: {error}")))?;
+    let path = own.with_file_name(format!("{COMPILER}{}", std::env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(CliError::Crash(format!("{} is missing: it belongs beside {}", path.display(), own.display())))
 }
 
 /// Whether a process was told to end.
@@ -42,14 +85,14 @@ fn ended_by_user(status: ExitStatus) -> bool {
     #[cfg(unix)]
     let ended = std::os::unix::process::ExitStatusExt::signal(&status).is_some_and(|s| ENDING.contains(&s));
     #[cfg(not(unix))]
-    let ended = false;
+    let ended = status.code().is_none();
     ended
 }
 
 /// Lets writes to a closed pipe end the process quietly and writes beyond a size limit fail, and removes unfinished
-/// files when the process is told to end. Call it before any thread is started: they inherit which signals are blocked.
+/// files when the process is told to end.
 #[cfg(unix)]
-pub fn handle_signals() {
+fn handle_signals() {
     // SAFETY: both dispositions are constants that every signal may have; no handler runs.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
@@ -65,7 +108,7 @@ pub fn handle_signals() {
         libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
         set
     };
-    // The blocked signals are taken by a thread of their own, where locks and files can be used.
+    // The signals are blocked in every thread, and taken by one of their own where locks and files can be used.
     std::thread::spawn(move || {
         let mut signal = 0;
         // SAFETY: `set` is a valid set of blocked signals, `signal` is written.
@@ -74,7 +117,7 @@ pub fn handle_signals() {
         }
         let child = CHILD_PID.load(Ordering::SeqCst);
         if child > 0 {
-            // SAFETY: the process is this one's child and has not been waited for.
+            // SAFETY: a signal to a process that is this one's child and has not been waited for.
             unsafe { libc::kill(child, signal) };
         }
         cnnc_artifact::remove_unfinished();
@@ -87,12 +130,11 @@ pub fn handle_signals() {
     });
 }
 
-/// Nothing to handle.
 #[cfg(not(unix))]
-pub fn handle_signals() {}
+fn handle_signals() {}
 
 /// Makes panics, which are bugs of ours, one clear message.
-pub fn report_panics() {
+fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         eprintln!("error: internal error: {info}");
         eprintln!("  hint: this is a bug in cnnc; please report it with the command and the model");

@@ -114,7 +114,14 @@ fn stages_are_text() {
     let imported = folder.ok("opt net.onnx --bind shape=shape.npy --stop-after import");
     assert!(imported.contains("small"), "{imported}");
     folder.ok("opt net.onnx --bind shape=shape.npy --stop-after fold_constants:2 -o net.cir");
-    assert!(std::fs::metadata(folder.path("net.cir")).unwrap().len() > 0);
+    let optimized = folder.ok("opt net.onnx --bind shape=shape.npy");
+    assert_eq!(folder.ok("opt net.cir"), optimized, "the text is all there is to a graph");
+    let onnx = shipped("efficientnet_lite0.onnx");
+    folder.ok(&format!("opt {onnx} --constants weights -o large.cir"));
+    let large = std::fs::read_to_string(folder.path("large.cir")).unwrap();
+    assert!(folder.ok("opt large.cir --constants weights") == large);
+    let without = folder.cnnc("opt large.cir");
+    assert!(without.code == 2 && without.err.starts_with("error: large.cir: line "), "{without:?}");
     folder.ok("opt net.onnx --bind shape=shape.npy --dump stages");
     assert!(folder.path("stages/00-import.cir").exists());
     folder.ok("compile net.onnx --bind shape=shape.npy --dump all -o net.cnna");
@@ -134,5 +141,13 @@ fn lists_and_help_say_what_there_is() {
     for command in ["", "compile", "run", "bench", "profile", "inspect", "opt"] {
         let help = folder.ok(&format!("{command} --help"));
         assert!(help.contains("Examples:") && help.contains("Usage: cnnc"), "{help}");
+    }
+}
+
+#[test]
+fn the_program_that_runs_networks_has_no_compiler_in_it() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_cnnc")).unwrap();
+    for foreign in ["libLLVM", "cranelift_codegen"] {
+        assert!(!program.windows(foreign.len()).any(|w| w == foreign.as_bytes()), "{foreign}");
     }
 }

@@ -19,7 +19,7 @@ pub struct Compiled {
 /// Compiles an ONNX file.
 pub fn compile(model: &Path, options: &Options) -> Result<Compiled, CompileError> {
     let mut dump = Dump::new(options.dump.clone())?;
-    let graph = import_and_optimize(model, options, &mut |stage, graph| dump.stage(stage, || format!("{graph:?}")))?;
+    let graph = import_and_optimize(model, options, &mut |stage, graph| dump.stage(stage, || graph.to_string()))?;
     compile_dumping(&graph, options, &mut dump)
 }
 
@@ -51,7 +51,7 @@ fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<
     for target in &options.targets {
         let chosen = choose(graph, target)?;
         verify_graph("choose", &chosen)?;
-        dump.stage(&format!("choose-{}", target.isa), || format!("{chosen:?}"))?;
+        dump.stage(&format!("choose-{}", target.isa), || chosen.to_string())?;
         let program = lower(&chosen, target)?;
         dump.stage(&format!("lower-{}", target.isa), || program.to_string())?;
         verify_kernels(&program)?;

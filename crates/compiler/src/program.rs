@@ -77,7 +77,7 @@ impl Lowerer<'_> {
         self.program.plan.layers.push(Layer {
             name: node.name.clone(),
             op: node.op.name().to_string(),
-            candidate: format!("{candidate:?}"),
+            candidate: candidate.to_string(),
             generic: algorithm.class == Class::Generic,
             flops: (algorithm.work)(&region, candidate, self.target).flops,
             output: self.graph.ty(node.outputs[0]).to_string(),
@@ -122,7 +122,7 @@ impl Lowerer<'_> {
         self.program.plan.layers.push(Layer {
             name: name.to_string(),
             op: "copy".into(),
-            candidate: format!("{candidate:?}"),
+            candidate: candidate.to_string(),
             generic: algorithm.class == Class::Generic,
             flops: 0.0,
             output: ty.to_string(),

@@ -178,3 +178,23 @@ fn a_damaged_constant_is_found_when_its_variant_is_loaded() {
     let error = Model::load(&reader).unwrap_err().to_string();
     assert_eq!(error, "damaged: checksum of section 1 (constant, 400000 bytes) is wrong");
 }
+
+/// Prints what a step costs beyond its work: run it with `--ignored --nocapture` on a quiet machine.
+#[test]
+#[ignore = "a measurement"]
+fn the_cost_of_a_step() {
+    for threads in [1, 2] {
+        let steps = 200;
+        let call = (Kernel::StorePart, 2, vec![(Place::Output(0, 0), 32)]);
+        let model = model(variant(vec![], vec![io("parts", "u64", &[4])], &vec![call; steps], vec![]));
+        let mut session = Session::new(&model, threads).unwrap();
+        let mut out = vec![0u8; 32];
+        let mut best = std::time::Duration::MAX;
+        for _ in 0..500 {
+            let begin = std::time::Instant::now();
+            session.run(&[], &mut [&mut out]).unwrap();
+            best = best.min(begin.elapsed());
+        }
+        println!("{threads} threads: {} ns a step", best.as_nanos() / steps as u128);
+    }
+}

@@ -1,12 +1,10 @@
 //! `cnnc bench`: the latency of a network.
 
-use crate::args::CompileArgs;
-use crate::preprocess::Preprocess;
+use crate::args::SourceArgs;
 use crate::{CliError, feeds, source};
 use cnnc_runtime::{Model, Session};
 use cnnc_tensor::Tensor;
 use serde::Serialize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,25 +17,15 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The model (.onnx) or artifact (.cnna)
-    pub model: PathBuf,
-    /// Threads [default: what the artifact was compiled for; the number of processors]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    /// The network and what it is fed.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Runs that are measured, after a warm-up [default: about a second's worth]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     iters: Option<u32>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// An input; those not given are seeded [-1, 1] where they are floats, else 1
-    #[arg(long, value_name = "[NAME=]FILE")]
-    input: Vec<String>,
-    /// How images become tensors (see `cnnc run --help`)
-    #[arg(long, value_name = "SPEC", default_value = "")]
-    preprocess: Preprocess,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 #[derive(Serialize)]
@@ -108,9 +96,10 @@ impl Ready {
     }
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let threads = args.threads.map(usize::from);
-    let source = source::load(&args.model, &args.compile, threads, &args.input, &args.preprocess)?;
+    let threads = args.source.threads();
+    let source = source::load(&args.source)?;
     let model: Arc<Model> = source.model.clone();
     let mut ready = Ready::new(source, threads)?;
     let once = ready.warm_up()?;

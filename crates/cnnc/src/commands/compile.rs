@@ -1,11 +1,7 @@
-//! `cnnc compile`: a model becomes an artifact.
+//! Arguments of `cnnc compile`: a model becomes an artifact.
 
-use crate::CliError;
-use crate::args::{CompileArgs, processors};
-use crate::table::bytes;
-use cnnc_artifact::Artifact;
+use crate::args::CompileArgs;
 use std::path::PathBuf;
-use std::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,33 +14,20 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model (.onnx)
-    model: PathBuf,
+    pub model: PathBuf,
     /// The artifact to write (.cnna)
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    pub output: PathBuf,
     /// Threads that the network will run on [default: the number of processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    pub threads: Option<u16>,
+    /// How to compile.
     #[command(flatten)]
-    compile: CompileArgs,
-}
-
-pub fn run(args: &Args) -> Result<(), CliError> {
-    let start = Instant::now();
-    let options = args.compile.options(args.threads.map_or_else(processors, usize::from))?;
-    let compiled = cnnc_compiler::compile(&args.model, &options)?;
-    let producer = format!("cnnc {}", env!("CARGO_PKG_VERSION"));
-    let artifact = Artifact { model: compiled.model, producer, variants: compiled.variants };
-    artifact.write_file(&args.output)?;
-    let targets: Vec<String> = artifact.variants.iter().map(|v| format!("{} ({})", v.isa, v.backend)).collect();
-    let layers = artifact.variants.first().map_or(0, |v| v.plan.layers.len());
-    let size = std::fs::metadata(&args.output).map_or(0, |m| m.len());
-    println!(
-        "{}: {}, {layers} layers, {} in {:.1} s",
-        args.output.display(),
-        bytes(size),
-        targets.join(", "),
-        start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    pub compile: CompileArgs,
+    /// Content of an input that is bound only if shapes turn out to depend on it: NAME=FILE.npy
+    #[arg(long, value_name = "NAME=FILE", hide = true)]
+    pub offer: Vec<String>,
+    /// Print nothing
+    #[arg(long, hide = true)]
+    pub quiet: bool,
 }

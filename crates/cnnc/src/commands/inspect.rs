@@ -47,6 +47,7 @@ struct VariantReport<'a> {
     layers: &'a [Layer],
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let named = |error: ArtifactError| match error {
         ArtifactError::Read { .. } => CliError::Artifact(error),

@@ -1,13 +1,7 @@
-//! `cnnc opt`: the graph of a model after any pass, as text.
+//! Arguments of `cnnc opt`: the graph of a model after any pass, as text.
 
-use crate::CliError;
 use crate::args::CompileArgs;
-use cnnc_artifact::write_atomically;
-use cnnc_compiler::CompileError;
-use cnnc_ir::graph::Graph;
-use cnnc_passes::PIPELINE;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,120 +10,26 @@ Examples:
   cnnc opt net.onnx --stop-after fuse_tails -o net.cir
   cnnc opt net.onnx --stop-after fold_constants:2   after the second time that the pass runs
   cnnc opt net.onnx --dump stages                every stage that changed something, numbered
-  cnnc opt net.cir                               optimize a graph that is text already";
+  cnnc opt net.onnx --constants weights -o net.cir
+  cnnc opt net.cir --constants weights           optimize a graph that is text already";
 
 /// Print a model's graph after any pass
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model (.onnx) or graph (.cir)
-    model: PathBuf,
+    pub model: PathBuf,
     /// Pass after which to stop, or `import`; see `cnnc list passes`
     #[arg(long, value_name = "PASS[:N]")]
-    stop_after: Option<String>,
+    pub stop_after: Option<String>,
     /// File for the graph, instead of standard output
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
+    /// Folder with the content of large constants, which the text names by hash: written beside the graph, read with a
+    /// .cir
+    #[arg(long, value_name = "DIR")]
+    pub constants: Option<PathBuf>,
+    /// How to compile.
     #[command(flatten)]
-    compile: CompileArgs,
-}
-
-pub fn run(args: &Args) -> Result<(), CliError> {
-    let stop = args.stop_after.as_deref().map(parse_stop).transpose()?;
-    let graph = load(args)?;
-    let mut stages = Stages { dump: args.compile.dump.as_deref(), number: 0 };
-    stages.write("import", &graph)?;
-    let (graph, failure) = optimize(graph, stop.as_ref(), &mut stages);
-    failure?;
-    let text = text(&graph);
-    match &args.output {
-        Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
-        None if args.compile.dump.is_none() => print!("{text}"),
-        None => {}
-    }
-    Ok(())
-}
-
-/// The graph as text.
-fn text(graph: &Graph) -> String {
-    format!("{graph:#?}")
-}
-
-/// Runs the pipeline up to the pass to stop after.
-fn optimize(graph: Graph, stop: Option<&(String, usize)>, stages: &mut Stages) -> (Graph, Result<(), CliError>) {
-    if stop.is_some_and(|(name, _)| name == "import") {
-        return (graph, Ok(()));
-    }
-    let mut kept = None;
-    let mut latest = graph.clone();
-    let mut seen = 0;
-    let mut result = Ok(());
-    let optimized = cnnc_passes::optimize(graph, &mut |pass, changed| {
-        if kept.is_some() || result.is_err() {
-            return;
-        }
-        if let Some(graph) = changed {
-            latest = graph.clone();
-            result = verify(pass, graph).and_then(|()| stages.write(pass, graph));
-        }
-        if let Some((name, times)) = stop
-            && name == pass
-        {
-            seen += 1;
-            if seen == *times {
-                kept = Some(latest.clone());
-            }
-        }
-    });
-    (kept.unwrap_or(optimized), result)
-}
-
-fn load(args: &Args) -> Result<Graph, CliError> {
-    if args.model.extension().is_some_and(|e| e == "cir") {
-        let path = args.model.clone();
-        let text = std::fs::read_to_string(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
-        let wrong = |what: String| CliError::File { path: path.clone(), what };
-        let graph = cnnc_ir::graph::parse_graph(&text).map_err(|e| wrong(e.to_string()))?;
-        cnnc_ir::graph::verify(&graph).map_err(|e| wrong(e.to_string()))?;
-        return Ok(graph);
-    }
-    let options = args.compile.options(1)?;
-    let graph = cnnc_onnx::import_file(&args.model, &options.import)?.graph;
-    verify("import", &graph)?;
-    Ok(graph)
-}
-
-fn verify(stage: &str, graph: &Graph) -> Result<(), CliError> {
-    let internal = |what: String| CompileError::Internal { stage: stage.to_string(), what };
-    Ok(cnnc_ir::graph::verify(graph).map_err(|error| internal(error.to_string()))?)
-}
-
-/// Name of a pass, and after which of its runs to stop.
-fn parse_stop(text: &str) -> Result<(String, usize), CliError> {
-    let (name, times) = text.split_once(':').unwrap_or((text, "1"));
-    let there = if name == "import" { 1 } else { PIPELINE.iter().filter(|pass| pass.name == name).count() };
-    if there == 0 {
-        return Err(CliError::Usage(format!("there is no pass {name}; `cnnc list passes` shows them")));
-    }
-    let times = times.parse().ok().filter(|n| (1..=there).contains(n));
-    let times = times.ok_or_else(|| CliError::Usage(format!("--stop-after {text}: {name} runs {there} times")))?;
-    Ok((name.to_string(), times))
-}
-
-/// Numbered files of the stages that changed something.
-struct Stages<'a> {
-    dump: Option<&'a Path>,
-    number: usize,
-}
-
-impl Stages<'_> {
-    fn write(&mut self, stage: &str, graph: &Graph) -> Result<(), CliError> {
-        let Some(folder) = self.dump else { return Ok(()) };
-        std::fs::create_dir_all(folder).map_err(|source| CliError::Write { path: folder.to_path_buf(), source })?;
-        let text = text(graph);
-        let path = folder.join(format!("{:02}-{stage}.cir", self.number));
-        self.number += 1;
-        write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
-        Ok(())
-    }
+    pub compile: CompileArgs,
 }

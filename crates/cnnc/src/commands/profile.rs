@@ -1,8 +1,7 @@
 //! `cnnc profile`: where the time of a network goes, layer by layer.
 
-use crate::args::CompileArgs;
+use crate::args::SourceArgs;
 use crate::commands::bench::Ready;
-use crate::preprocess::Preprocess;
 use crate::table::{Table, shortened};
 use crate::{CliError, source, trace};
 use cnnc_runtime::{Model, Timeline, measure_peak_gflops};
@@ -21,11 +20,9 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The model (.onnx) or artifact (.cnna)
-    pub model: PathBuf,
-    /// Threads [default: what the artifact was compiled for; the number of processors]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    /// The network and what it is fed.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Runs that are measured; each layer's time is the median
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     iters: u32,
@@ -38,14 +35,6 @@ pub struct Args {
     /// Write the last run as a trace for chrome://tracing or Perfetto
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// An input; those not given are seeded
-    #[arg(long, value_name = "[NAME=]FILE")]
-    input: Vec<String>,
-    /// How images become tensors (see `cnnc run --help`)
-    #[arg(long, value_name = "SPEC", default_value = "")]
-    preprocess: Preprocess,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 #[derive(Serialize)]
@@ -86,9 +75,10 @@ struct ClassTime {
     gflops: f64,
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let threads = args.threads.map(usize::from);
-    let source = source::load(&args.model, &args.compile, threads, &args.input, &args.preprocess)?;
+    let threads = args.source.threads();
+    let source = source::load(&args.source)?;
     let model = source.model.clone();
     let mut ready = Ready::new(source, threads)?;
     ready.warm_up()?;

@@ -1,8 +1,7 @@
 //! `cnnc run`: runs a network once and writes or shows its outputs.
 
-use crate::args::CompileArgs;
+use crate::args::SourceArgs;
 use crate::feeds::{self, Input};
-use crate::preprocess::Preprocess;
 use crate::{CliError, npy, source};
 use cnnc_runtime::Session;
 use cnnc_tensor::Tensor;
@@ -27,15 +26,9 @@ Preprocessing of images, steps in this order:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The model (.onnx) or artifact (.cnna)
-    pub model: PathBuf,
-    /// An input: .npy or an image (.png, .jpg); without NAME the first that is not given. A model takes its shapes from
-    /// its inputs
-    #[arg(long, value_name = "[NAME=]FILE")]
-    input: Vec<String>,
-    /// How images become tensors (see below)
-    #[arg(long, value_name = "SPEC", default_value = "")]
-    preprocess: Preprocess,
+    /// The network and what it is fed.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Folder for the outputs: 0.npy, 1.npy, ... in the model's order
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -45,19 +38,15 @@ pub struct Args {
     /// Names of the classes for --top: one a line, or a JSON array
     #[arg(long, value_name = "FILE", requires = "top")]
     labels: Option<PathBuf>,
-    /// Threads [default: what the artifact was compiled for; the number of processors]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let labels = args.labels.as_deref().map(read_labels).transpose()?;
-    let threads = args.threads.map(usize::from);
-    let source = source::load(&args.model, &args.compile, threads, &args.input, &args.preprocess)?;
+    let threads = args.source.threads();
+    let source = source::load(&args.source)?;
     let model = source.model;
-    let inputs = model.inputs().iter().map(Input::of_io).collect::<Result<Vec<_>, _>>()?;
+    let inputs = model.inputs().iter().map(Input::of_io).collect::<Vec<_>>();
     let feeds = feeds::in_order(source.feeds, &inputs)?;
     let mut session = Session::new(&model, threads.unwrap_or(model.plan().threads as usize))?;
     let outputs = session.run_tensors(&feeds)?;

@@ -1,12 +1,62 @@
-//! Floating-point remainder, exact: long division of the fractions as integers, as many bits a step as fit 64, over the
-//! largest difference of exponents among the lanes.
+//! Floating-point remainder, exact: long division, as many bits a step as the arithmetic holds, over the largest
+//! difference of exponents among the lanes. f32 divides in f64, 28 bits a step; f64 divides the fractions as integers.
 
 use super::Floats;
-use cnnc_ir::kernel::{Axis, BinOp, CmpOp, Ty, Val};
+use cnnc_ir::kernel::{Axis, BinOp, CmpOp, Ty, UnOp, Val};
 use cnnc_tensor::{DType, Scalar};
 
 /// `x - trunc(x / y) y`, exactly (C's fmod): sign of `x`; NaN where `x` is infinite or `y` zero.
 pub fn remainder(v: &Floats, x: Val, y: Val) -> Val {
+    let magnitude = if v.single() { single(v, v.abs(x), v.abs(y)) } else { double(v, x, y) };
+    let smaller = v.lt(v.abs(x), v.abs(y));
+    let result = v.select(smaller, x, v.copy_sign(magnitude, x));
+    let infinite = v.eq(v.abs(x), v.c(f64::INFINITY));
+    let undefined = v.binary(BinOp::Or, infinite, v.eq(y, v.c(0.0)));
+    let unordered = v.binary(BinOp::Or, v.compare(CmpOp::Ne, x, x), v.compare(CmpOp::Ne, y, y));
+    v.select(v.binary(BinOp::Or, undefined, unordered), v.c(f64::NAN), result)
+}
+
+/// Bits of the quotient that a step of f32 division finds: quotient times divisor is exact in f64.
+const DIGITS: i64 = 28;
+
+/// The remainder of `x >= y > 0`, f32.
+fn single(v: &Floats, x: Val, y: Val) -> Val {
+    let exponent = |x: Val| v.binary(BinOp::Shr, v.bits(x), v.int(v.fraction_bits()));
+    let difference = v.sub(exponent(x), exponent(y));
+    let lanes = v.lanes;
+    let rest = v.builder(|b| {
+        let most = b.fold(BinOp::Max, difference);
+        let most = b.convert(most, DType::I64);
+        let (zero, digits) = (b.index(0), b.index(DIGITS));
+        let most = b.binary(BinOp::Max, most, zero);
+        let last = b.binary(BinOp::Div, most, digits);
+        let steps = b.offset(last, 1);
+        let rest = b.var(Ty::vector(DType::F64, lanes));
+        let start = b.convert(x, DType::F64);
+        let divisor = b.convert(y, DType::F64);
+        b.set(rest, start);
+        b.for_axis(Axis::Serial, zero, steps, 1, |b, step| {
+            let place = b.sub(last, step);
+            let exponent = b.address(1023, &[(place, DIGITS)]);
+            let exponent = b.scale(exponent, 1 << 52);
+            let power = b.bitcast(exponent, DType::F64);
+            let power = b.splat(power, lanes);
+            let now = b.get(rest);
+            let v = Floats::like(b, now);
+            let scaled = v.mul(divisor, power);
+            let quotient = v.unary(UnOp::Floor, v.div(now, scaled));
+            // The rounded quotient may be one too large.
+            let left = v.sub(now, v.mul(quotient, scaled));
+            let left = v.select(v.lt(left, v.c(0.0)), v.add(left, scaled), left);
+            b.set(rest, left);
+        });
+        b.get(rest)
+    });
+    v.convert(rest, DType::F32)
+}
+
+/// The magnitude of the remainder where `|x| >= |y| > 0`, f64.
+fn double(v: &Floats, x: Val, y: Val) -> Val {
     let (fraction_x, exponent_x) = parts(v, x);
     let (fraction_y, exponent_y) = parts(v, y);
     let digits = 64 - (v.fraction_bits() + 1);
@@ -39,13 +89,7 @@ pub fn remainder(v: &Floats, x: Val, y: Val) -> Val {
     });
     let unit = v.convert(exponent_y, v.int_type());
     let unit = v.sub(unit, v.int(v.bias() + v.fraction_bits()));
-    let magnitude = v.scale(rest, unit);
-    let smaller = v.lt(v.abs(x), v.abs(y));
-    let result = v.select(smaller, x, v.copy_sign(magnitude, x));
-    let infinite = v.eq(v.abs(x), v.c(f64::INFINITY));
-    let undefined = v.binary(BinOp::Or, infinite, v.eq(y, v.c(0.0)));
-    let unordered = v.binary(BinOp::Or, v.compare(CmpOp::Ne, x, x), v.compare(CmpOp::Ne, y, y));
-    v.select(v.binary(BinOp::Or, undefined, unordered), v.c(f64::NAN), result)
+    v.scale(rest, unit)
 }
 
 /// `x - floor(x / y) y`, rounded once: sign of `y`.

@@ -1,0 +1,89 @@
+//! `cnnc compile`: a model becomes an artifact.
+
+use crate::failure;
+use crate::options::{content, options};
+use cnnc_artifact::Artifact;
+use cnnc_cli::args::processors;
+use cnnc_cli::commands::{compile, inputs};
+use cnnc_cli::table::bytes;
+use cnnc_cli::{CliError, Input};
+use cnnc_compiler::{CompileError, Compiled, Options};
+use cnnc_onnx::{DeclaredDim, ImportError, InputInfo};
+use cnnc_tensor::Tensor;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+pub fn run(args: &compile::Args) -> Result<(), CliError> {
+    let start = Instant::now();
+    let mut options = options(&args.compile, args.threads.map_or_else(processors, usize::from))?;
+    let mut offers = args.offer.iter().map(|arg| content("--offer", arg)).collect::<Result<_, _>>()?;
+    let compiled = compile_binding(&args.model, &mut options, &mut offers)?;
+    let producer = format!("cnnc {}", env!("CARGO_PKG_VERSION"));
+    let artifact = Artifact { model: compiled.model, producer, variants: compiled.variants };
+    artifact.write_file(&args.output)?;
+    if args.quiet {
+        return Ok(());
+    }
+    let targets: Vec<String> = artifact.variants.iter().map(|v| format!("{} ({})", v.isa, v.backend)).collect();
+    let layers = artifact.variants.first().map_or(0, |v| v.plan.layers.len());
+    let size = std::fs::metadata(&args.output).map_or(0, |m| m.len());
+    println!(
+        "{}: {}, {layers} layers, {} in {:.1} s",
+        args.output.display(),
+        bytes(size),
+        targets.join(", "),
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Compiles; where an input's content turns out to decide shapes and is offered, it is bound and no input any more.
+fn compile_binding(
+    path: &Path,
+    options: &mut Options,
+    offers: &mut BTreeMap<String, Tensor>,
+) -> Result<Compiled, CliError> {
+    loop {
+        let error = match cnnc_compiler::compile(path, options) {
+            Ok(compiled) => return Ok(compiled),
+            Err(error) => error,
+        };
+        let CompileError::Import(ImportError::NeedsValue { inputs, .. }) = &error else {
+            return Err(failure::compile(error));
+        };
+        let mut bound = false;
+        for name in inputs {
+            if let Some(tensor) = offers.remove(name) {
+                tracing::info!(input = name, "bound: shapes depend on its content");
+                options.import.shapes.remove(name);
+                options.import.bound.insert(name.clone(), tensor);
+                bound = true;
+            }
+        }
+        if !bound {
+            return Err(failure::compile(error));
+        }
+    }
+}
+
+/// `cnnc inputs`: prints the inputs that a model declares.
+pub fn inputs(args: &inputs::Args) -> Result<(), CliError> {
+    let declared = cnnc_onnx::inspect_inputs(&args.model).map_err(failure::import)?;
+    let inputs: Vec<Input> = declared.into_iter().map(declared_input).collect();
+    println!("{}", cnnc_cli::json(&inputs)?);
+    Ok(())
+}
+
+fn declared_input(info: InputInfo) -> Input {
+    let known = |dim: DeclaredDim| match dim {
+        DeclaredDim::Known(size) => usize::try_from(size).ok(),
+        DeclaredDim::Symbol(_) | DeclaredDim::Unknown => None,
+    };
+    Input {
+        name: info.name,
+        dtype: info.dtype.map_or_else(|reason| reason, |dtype| dtype.name().to_string()),
+        dims: info.dims.map(|dims| dims.into_iter().map(known).collect()),
+        has_default: info.has_default,
+    }
+}

@@ -1,0 +1,27 @@
+//! What the compiler's errors mean to who called it.
+
+use cnnc_cli::CliError;
+use cnnc_compiler::CompileError;
+use cnnc_onnx::ImportError;
+
+/// A failed compilation.
+pub fn compile(error: CompileError) -> CliError {
+    let hint = if let CompileError::Import(error) = &error { hint(error) } else { None };
+    CliError::Compile { users: error.is_users(), hint, message: error.to_string() }
+}
+
+/// A failed import.
+pub fn import(error: ImportError) -> CliError {
+    compile(CompileError::Import(error))
+}
+
+fn hint(error: &ImportError) -> Option<String> {
+    match error {
+        ImportError::NeedsValue { inputs, .. } => {
+            let flags: Vec<String> = inputs.iter().map(|name| format!("--bind {name}=FILE.npy")).collect();
+            Some(format!("fix its content at compile time with {}", flags.join(" ")))
+        }
+        ImportError::Unsupported { .. } => Some("`cnnc list ops` shows the operators that are supported".into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,26 @@
+//! `cnnc-compile`: the part of the command line that needs the compiler. `cnnc` calls it with its own arguments.
+
+mod compile;
+mod failure;
+mod list;
+mod opt;
+mod options;
+
+use clap::Parser;
+use cnnc_cli::commands::{Cli, Command};
+use cnnc_cli::{CliError, process};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    process::start();
+    let cli = Cli::parse();
+    process::finish(|| match &cli.command {
+        Command::Compile(args) => compile::run(args),
+        Command::Opt(args) => opt::run(args),
+        Command::List(args) => list::run(args),
+        Command::Inputs(args) => compile::inputs(args),
+        Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) => {
+            Err(CliError::Usage("cnnc does that".into()))
+        }
+    })
+}
