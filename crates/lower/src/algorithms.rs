@@ -9,6 +9,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::concat::CONCAT,
     &crate::conv::depthwise::DEPTHWISE,
     &crate::conv::direct::DIRECT,
+    &crate::conv::direct_plain::DIRECT_PLAIN,
     &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
     &crate::conv::grouped::GROUPED,
     &crate::conv::grouped_dense::GROUPED_DENSE,

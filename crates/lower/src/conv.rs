@@ -3,11 +3,13 @@
 mod dense;
 pub mod depthwise;
 pub mod direct;
+pub mod direct_plain;
 pub mod direct_plain_input;
 pub mod grouped;
 pub mod grouped_dense;
 mod lanewise;
 pub mod loops;
+mod plain_kernel;
 pub mod pointwise;
 mod shape;
 mod sum;

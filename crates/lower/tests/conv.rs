@@ -201,6 +201,21 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
 }
 
 #[test]
+fn plain_layouts_have_a_tuned_algorithm() {
+    let mut random = Random::new(10);
+    for target in targets() {
+        for (problem, tail) in [
+            (Problem::square(5, 3, 20, 3, 1, 1), Tail::Residual),
+            (Problem::square(4, 9, 19, 5, 2, 2), Tail::Bias),
+            (Problem::square(6, 4, 12, 1, 1, 0).grouped(2), Tail::Identity),
+        ] {
+            let found = problem.check(&mut random, &target, (Layout::Plain, Layout::Plain), tail);
+            assert!(found.contains("direct_plain"), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn plain_loops_take_every_element_type() {
     let mut random = Random::new(9);
     for dtype in [DType::F64, DType::F16, DType::I32, DType::I64, DType::U8, DType::F32] {
