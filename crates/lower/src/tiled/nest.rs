@@ -7,6 +7,9 @@ use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
 use cnnc_tensor::DType;
 
+/// Terms that are summed in one chain of multiply-adds.
+const SPAN: usize = 128;
+
 /// A kernel and what it is bound to.
 #[derive(Clone, Debug)]
 pub struct Emitted {
@@ -45,11 +48,17 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
             if by_columns { tiling.tiles * tiling.mr } else { tiling.rows.min(row_count) * sum.columns.axis.outputs };
         b.buffer("partial", DType::F32, positions * tiling.nv * sum.lanes, Role::Scratch)
     });
+    let terms = sum.channels.block * sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product::<usize>();
+    let span = (SPAN / terms.max(1)).max(1);
+    let totals = (chunk > span + span / 2 && sum.mixed_groups.is_none()).then(|| {
+        let elems = tiling.mr.min(sum.columns.axis.outputs) * tiling.nv * sum.lanes;
+        (b.buffer("totals", DType::F32, elems, Role::Scratch), span)
+    });
     let nest = Nest {
         sum,
         tiling,
         tail: &tail,
-        buffers: Buffers { x, w, out, partial },
+        buffers: Buffers { x, w, out, partial, totals },
         segments: sum.columns.axis.segments(tiling.mr),
         by_columns,
         row_count,
@@ -72,7 +81,10 @@ pub(super) struct Buffers {
     x: Buf,
     w: Buf,
     pub(super) out: Buf,
+    /// Sums of the chunks before, of a whole work item.
     partial: Option<Buf>,
+    /// Sums of the spans before, of a tile, and the channel blocks of a span.
+    totals: Option<(Buf, usize)>,
 }
 
 pub(super) struct Nest<'a> {
@@ -291,16 +303,43 @@ impl Nest<'_> {
         match (place.ends, self.buffers.partial) {
             (Some((is_first, is_last)), Some(partial)) => {
                 let at = self.partial_index(b, place, first);
-                b.if_else(is_first, |b| acc.clear(b), |b| acc.load(b, partial, at));
-                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
+                b.if_else(is_first, |_| {}, |b| acc.add(b, partial, at));
                 b.if_else(is_last, |b| self.store(b, place, segment, first, &acc), |b| acc.store(b, partial, at));
             }
             _ => {
-                acc.clear(b);
-                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
                 self.store(b, place, segment, first, &acc);
             }
         }
+    }
+
+    /// Sums a tile over channel blocks. Long sums are taken span by span and the spans added up, so that the rounding
+    /// error grows with the root of a span's length and not of the whole (Higham, "The accuracy of floating point
+    /// summation", 1993, on blocked summation).
+    fn accumulate(
+        &self,
+        b: &mut KernelBuilder,
+        streams: &Streams,
+        acc: &Accumulators,
+        blocks: (Val, Val),
+        (x, w): (Val, Val),
+    ) {
+        let Some((totals, span)) = self.buffers.totals else {
+            acc.clear(b);
+            return streams.accumulate(b, acc, blocks, x, w);
+        };
+        let zero = b.index(0);
+        acc.clear(b);
+        acc.store(b, totals, zero);
+        b.for_axis(Axis::Serial, blocks.0, blocks.1, span as i64, |b, begin| {
+            let end = b.offset(begin, span as i64);
+            let end = b.binary(BinOp::Min, end, blocks.1);
+            acc.clear(b);
+            streams.accumulate(b, acc, (begin, end), x, w);
+            acc.add(b, totals, zero);
+            acc.store(b, totals, zero);
+        });
     }
 
     fn partial_index(&self, b: &mut KernelBuilder, place: &Place, first: Val) -> Val {
