@@ -68,7 +68,8 @@ fn folded(graph: &Graph, node: &Node) -> Option<Fold> {
     let mut dims = vec![1; result.dims.len() - result_axis];
     dims[0] = channels;
     let bias = if shifted { Some(Tensor::from_f64(DType::F32, &dims, &affine.shift).ok()?) } else { None };
-    Some(Fold { op, weights: scaled_along(weights, weight_axis, &affine.scale), bias })
+    let weights = scaled_along(weights, weight_axis, &affine.scale);
+    (is_finite(&weights) && bias.as_ref().is_none_or(is_finite)).then_some(Fold { op, weights, bias })
 }
 
 /// The axes of the output channels in the result and in the weights.
@@ -79,6 +80,12 @@ fn channel_axes(op: &Op, weights: &[usize], result: &[usize]) -> Option<(usize, 
         Op::MatMul { trans_b, .. } if weights.len() == 2 => Some((result.len() - 1, usize::from(!trans_b))),
         _ => None,
     }
+}
+
+/// Whether every element of an f32 tensor is finite: a product of large factors may overflow where the model's own
+/// order of operations does not.
+pub(crate) fn is_finite(tensor: &Tensor) -> bool {
+    tensor.as_slice::<f32>().is_some_and(|values| values.iter().all(|v| v.is_finite()))
 }
 
 /// An f32 tensor times one factor for each index of an axis, rounded once.

@@ -31,6 +31,10 @@ fn step(graph: &Graph) -> Option<Graph> {
         let result = graph.ty(node.outputs[0]).clone();
         let source = node.inputs.first().and_then(|&v| graph.producer(v)).map(|p| graph.node(p));
         let inner = source.filter(|n| matches!(n.op, Op::Transpose { .. }));
+        if node.candidate.is_some() {
+            rewriter.copy(id);
+            continue;
+        }
         let rewritten = match (&node.op, inner) {
             (Op::Transpose { perm }, _) if perm.iter().enumerate().all(|(k, &p)| k == p) => {
                 Some(rewriter.get(node.inputs[0]))
