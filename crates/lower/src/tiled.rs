@@ -198,9 +198,11 @@ impl Tiling {
             let value = *candidate.params.get(key)?;
             usize::try_from(value).ok().filter(|&v| v > 0 && v < 1 << 31)
         };
+        let (mr, nv) = (get("mr")?, get("nv")?);
+        (mr <= 64 && nv <= 64 && mr * nv <= 64).then_some(())?;
         Some(Tiling {
-            mr: get("mr").filter(|&m| m <= 64)?,
-            nv: get("nv").filter(|&n| n <= 64)?,
+            mr,
+            nv,
             rows: get("rows")?,
             tiles: get("tiles")?,
             chunk: get("chunk")?,
