@@ -13,6 +13,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
     &crate::conv::grouped::GROUPED,
     &crate::conv::grouped_dense::GROUPED_DENSE,
+    &crate::conv::im2col::IM2COL,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,
     &crate::conv_transpose::loops::TRANSPOSED_LOOPS,

@@ -7,6 +7,7 @@ pub mod direct_plain;
 pub mod direct_plain_input;
 pub mod grouped;
 pub mod grouped_dense;
+pub mod im2col;
 mod lanewise;
 pub mod loops;
 mod plain_kernel;

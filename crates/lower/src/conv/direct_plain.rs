@@ -43,8 +43,10 @@ fn fits(region: &Region) -> Option<ConvShape> {
 fn of(region: &Region, candidate: &Candidate, target: &Target) -> Option<PlainConv> {
     let get = |key: &str| usize::try_from(*candidate.params.get(key)?).ok().filter(|&v| v > 0);
     let (mr, nv, run) = (get("mr")?, get("nv")?, get("run")?);
-    let legal = mr * nv <= 64 && run <= 1 << 20;
-    legal.then_some(PlainConv { shape: fits(region)?, lanes: target.lanes, mr, nv, run: run.next_multiple_of(nv) })
+    let shape = fits(region)?;
+    let row = shape.output[shape.output.len() - 1].div_ceil(target.lanes);
+    let legal = mr <= 64 && nv <= 64 && mr * nv <= 64;
+    legal.then_some(PlainConv { shape, lanes: target.lanes, mr, nv, run: run.min(row).next_multiple_of(nv) })
 }
 
 fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {

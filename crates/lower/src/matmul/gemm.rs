@@ -83,6 +83,7 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, packed:
         outputs: shape.n,
         group_vectors: shape.n.div_ceil(lanes),
         x_group: 0,
+        x_item: 0,
         w_first: 0,
         w_bundle,
         w_vector: lanes as i64,

@@ -21,19 +21,34 @@ pub struct Emitted {
     pub in_place: Vec<usize>,
 }
 
-/// The kernel of a sum under a tiling. `input` is what the input buffer is bound to, and its elements; the weights are
-/// operand 1 of the region. The sum must not be empty.
-pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: (Operand, usize)) -> Emitted {
+/// Copies what a work item reads: from the operand to the private copy, for batch coordinates and an item number.
+pub type Fill<'a> = dyn Fn(&mut KernelBuilder, (Buf, Buf), &[Val], Val) + 'a;
+
+/// Where the sum's input comes from.
+pub enum Input<'a> {
+    /// Read in place.
+    Direct(Operand),
+    /// Each work item copies its part to scratch of so many elements first, and then computes all result vectors.
+    Copied(Operand, usize, &'a Fill<'a>),
+}
+
+/// The kernel of a sum under a tiling. `input` is a value of the type of operand 0, the weights are operand 1 of the
+/// region. The sum must not be empty.
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: &Input) -> Emitted {
     let mut b = KernelBuilder::new(name);
     let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
-    let x = b.buffer("x", DType::F32, input.1, Role::Read);
+    let from = b.buffer("x", DType::F32, elems(0), Role::Read);
     let w = b.buffer("w", DType::F32, elems(1), Role::Read);
     let tail = Tail::declare(&mut b, region);
     let result = &region.outputs[0];
     let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
     let in_place = tail.in_place(&mut b, out);
 
-    let mut operands = vec![input.0, Operand::Input(1)];
+    let (operand, x) = match input {
+        Input::Direct(operand) => (*operand, from),
+        Input::Copied(operand, size, _) => (*operand, b.buffer("copy", DType::F32, *size, Role::Scratch)),
+    };
+    let mut operands = vec![operand, Operand::Input(1)];
     operands.extend(tail.operands());
     operands.push(Operand::Output(0));
 
@@ -66,6 +81,16 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     };
 
     let mut extents: Vec<usize> = sum.batch.iter().map(|axis| axis.extent).collect();
+    if let Input::Copied(_, _, fill) = input {
+        extents.push(items);
+        b.parallel(extents.iter().product(), |b, index| {
+            let mut batch = b.unflatten(index, &extents);
+            let Some(item) = batch.pop() else { return };
+            fill(b, (from, x), &batch, item);
+            b.serial(0, bundles as i64, |b, bundle| nest.work_item(b, Item { batch, bundle, item }, bundles));
+        });
+        return Emitted { kernel: b.finish(), operands, in_place };
+    }
     extents.extend(if tiling.weights_outer { [bundles, items] } else { [items, bundles] });
     b.parallel(extents.iter().product(), |b, index| {
         let mut coords = b.unflatten(index, &extents);
@@ -154,7 +179,7 @@ impl Nest<'_> {
 
     fn chunks(&self, b: &mut KernelBuilder, item: &Item, bundle: &Bundle) {
         let sum = self.sum;
-        let mut x_terms: Vec<(Val, i64)> = vec![];
+        let mut x_terms = vec![(item.item, -sum.x_item)];
         let mut w_terms = vec![(item.bundle, sum.w_bundle)];
         for (&at, axis) in item.batch.iter().zip(&sum.batch) {
             x_terms.push((at, axis.x_stride));
