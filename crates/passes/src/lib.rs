@@ -18,6 +18,7 @@ mod fuse_tails;
 mod keep_reduced_dims;
 mod merge_transposes;
 mod nest_concats;
+mod sink_transposes;
 
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Graph;
@@ -42,6 +43,7 @@ pub const PIPELINE: &[&Pass] = &[
     &canonicalize_maps::PASS,
     &merge_transposes::PASS,
     &keep_reduced_dims::PASS,
+    &sink_transposes::PASS,
     &eliminate_common_subexpressions::PASS,
     &fuse_pad::PASS,
     &fuse_maps::PASS,

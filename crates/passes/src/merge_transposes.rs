@@ -81,7 +81,7 @@ fn step(graph: &Graph, move_behind_maps: bool) -> Option<Graph> {
 }
 
 /// Whether a permutation leaves the axes larger than 1 in their order.
-fn keeps_order(perm: &[usize], dims: &[usize]) -> bool {
+pub(crate) fn keeps_order(perm: &[usize], dims: &[usize]) -> bool {
     let moved: Vec<usize> = perm.iter().copied().filter(|&p| dims[p] != 1).collect();
     moved.is_sorted()
 }

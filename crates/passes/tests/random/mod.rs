@@ -343,17 +343,27 @@ impl Maker {
         self.map(["add($0, $1)", "mul($0, $1)"][choice / 32 % 2], &[y, bias])
     }
 
-    /// A transpose, a map or two on its result, the inverse.
+    /// A transpose, something on its result, the inverse.
     fn transposed_branch(&mut self, x: ValueId, choice: usize) -> Option<ValueId> {
         let perm = permutation(self.dims(x).len(), choice);
         let mut inverse = vec![0; perm.len()];
         perm.iter().enumerate().for_each(|(k, &p)| inverse[p] = k);
-        let t = self.add(Op::Transpose { perm }, &[x])?;
-        let y = match choice / 120 % 3 {
+        let t = self.add(Op::Transpose { perm: perm.clone() }, &[x])?;
+        let y = match choice / 120 % 6 {
             0 => self.map("relu($0)", &[t])?,
-            1 => self.swish(t, choice / 360)?,
+            1 => self.swish(t, choice / 720)?,
+            2 => {
+                let other = self.map("tanh($0)", &[x])?;
+                let other = self.add(Op::Transpose { perm }, &[other])?;
+                match choice / 720 % 3 {
+                    0 => self.add(Op::Concat { axis: choice / 2160 % self.dims(t).len() }, &[t, other])?,
+                    _ => self.map("add($0, $1)", &[t, other])?,
+                }
+            }
+            3 => self.pad(t, choice / 720)?,
+            4 => self.reduce(t, choice / 720)?,
             _ => {
-                let scale = self.constant(&[*self.dims(t).last()?], choice / 360);
+                let scale = self.constant(&[*self.dims(t).last()?], choice / 720);
                 self.map("mul($0, $1)", &[t, scale])?
             }
         };
