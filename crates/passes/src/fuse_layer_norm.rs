@@ -33,6 +33,11 @@ fn fuse_layer_norm(graph: &Graph) -> Option<Graph> {
         let x = rewriter.get(x);
         let op = Op::Normalize { axes, epsilon: epsilon.to_bits(), center, tail: Expr::input(0) };
         let normal = rewriter.new.add_typed(&node.name, op, &[x], vec![ty], None)[0];
+        if rest == Expr::input(node.inputs.len() as u32) {
+            rewriter.set(node.outputs[0], normal);
+            changed = true;
+            continue;
+        }
         let mut inputs: Vec<ValueId> = node.inputs.iter().map(|&v| rewriter.get(v)).collect();
         inputs.push(normal);
         let result = graph.ty(node.outputs[0]).clone();
