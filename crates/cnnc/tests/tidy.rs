@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &["tensor", "artifact"]),
     ("compiler", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact"]),
     ("cnnc", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact", "runtime", "compiler"]),
+    ("fuzz", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact", "runtime", "compiler"]),
 ];
 
 /// No source file may be longer; tables (`*_table.rs`) may.
