@@ -2,7 +2,7 @@
 
 use super::{ConvShape, dense_sum, pack_weights};
 use crate::tiled::{self, TiledSum, Tiling};
-use crate::{LowerError, Lowering, Packing, Region, Work};
+use crate::{LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::Target;
 
