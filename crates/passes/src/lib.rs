@@ -18,6 +18,7 @@ mod fuse_tails;
 mod keep_reduced_dims;
 mod merge_transposes;
 mod nest_concats;
+mod sink_reshapes;
 mod sink_transposes;
 
 use cnnc_ir::Accuracy;
@@ -49,6 +50,7 @@ pub const PIPELINE: &[&Pass] = &[
     &fuse_maps::PASS,
     &fuse_layer_norm::PASS,
     &fold_input_scale::PASS,
+    &sink_reshapes::PASS,
     &fuse_tails::PASS,
     &fold_scale::PASS,
     &fold_constants::PASS,

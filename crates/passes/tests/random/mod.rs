@@ -356,7 +356,7 @@ impl Maker {
                 let other = self.map("tanh($0)", &[x])?;
                 let other = self.add(Op::Transpose { perm }, &[other])?;
                 match choice / 720 % 3 {
-                    0 => self.add(Op::Concat { axis: choice / 2160 % self.dims(t).len() }, &[t, other])?,
+                    0 => self.add(Op::Concat { axis: choice / 2160 % self.dims(t).len().max(1) }, &[t, other])?,
                     _ => self.map("add($0, $1)", &[t, other])?,
                 }
             }
