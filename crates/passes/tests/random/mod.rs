@@ -337,7 +337,9 @@ impl Maker {
         let inner = *self.dims(x).last()?;
         let outputs = 1 + choice / 2 % 4;
         let trans_b = choice.is_multiple_of(2);
-        let w = self.constant(&if trans_b { [outputs, inner] } else { [inner, outputs] }, choice / 8);
+        let mut w = self.constant(&if trans_b { [inner, outputs] } else { [outputs, inner] }, choice / 8);
+        let perm = vec![1, 0];
+        w = self.graph.add1("turned", Op::Transpose { perm }, &[w]).ok()?;
         let y = self.add(Op::MatMul { trans_a: false, trans_b, tail: Expr::input(0) }, &[x, w])?;
         let bias = self.constant(&[outputs], choice / 16);
         self.map(["add($0, $1)", "mul($0, $1)"][choice / 32 % 2], &[y, bias])
