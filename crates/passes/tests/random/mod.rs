@@ -232,7 +232,11 @@ impl Maker {
             0 => vec![x],
             1 => vec![x, x],
             2 => vec![x, other?],
-            _ => vec![x, other?, x],
+            _ => {
+                let short = self.add(op.clone(), &[x, other?])?;
+                let long = self.add(op.clone(), &[x, other?, x])?;
+                vec![long, short]
+            }
         };
         self.add(op, &operands)
     }
