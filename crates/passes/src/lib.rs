@@ -16,6 +16,7 @@ mod fuse_maps;
 mod fuse_pad;
 mod fuse_tails;
 mod keep_reduced_dims;
+mod merge_slices;
 mod merge_transposes;
 mod nest_concats;
 mod sink_reshapes;
@@ -42,6 +43,7 @@ pub const PIPELINE: &[&Pass] = &[
     &fold_constants::PASS,
     &eliminate_identities::PASS,
     &canonicalize_maps::PASS,
+    &merge_slices::PASS,
     &merge_transposes::PASS,
     &keep_reduced_dims::PASS,
     &sink_transposes::PASS,

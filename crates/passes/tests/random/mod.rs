@@ -138,7 +138,7 @@ impl Maker {
     fn conv_transpose(&mut self, x: ValueId, choice: usize) -> Option<ValueId> {
         let dims = self.dims(x);
         let (channels, rank) = (*dims.get(1)?, dims.len().checked_sub(2).filter(|&r| r > 0)?);
-        let groups = if choice / 12 % 3 == 0 && channels.is_multiple_of(2) { 2 } else { 1 };
+        let groups = if (choice / 12).is_multiple_of(3) && channels.is_multiple_of(2) { 2 } else { 1 };
         let window = Self::window(rank, choice);
         let mut shape = vec![channels, 1 + choice / 36 % 3];
         shape.extend(&window.kernel);
@@ -149,7 +149,7 @@ impl Maker {
 
     fn pool(&mut self, x: ValueId, choice: usize) -> Option<ValueId> {
         let rank = self.dims(x).len().checked_sub(2).filter(|&r| r > 0)?;
-        let kind = if choice / 12 % 2 == 0 { PoolKind::Max } else { PoolKind::Average };
+        let kind = if (choice / 12).is_multiple_of(2) { PoolKind::Max } else { PoolKind::Average };
         let window = Self::window(rank, choice);
         self.add(Op::Pool { kind, window, count_pads_end: vec![], indices: false, column_major: false }, &[x])
     }
@@ -216,7 +216,7 @@ impl Maker {
         let axis = if choice.is_multiple_of(3) { rank.checked_sub(1)? } else { 2.min(rank.checked_sub(1)?) };
         begin[axis] = (choice / 3 % 3) as isize;
         end[axis] = (choice / 9 % 3) as isize - isize::from(choice.is_multiple_of(5));
-        let mode = if choice / 27 % 4 == 0 { PadMode::Edge } else { PadMode::Constant };
+        let mode = if (choice / 27).is_multiple_of(4) { PadMode::Edge } else { PadMode::Constant };
         self.add(Op::Pad { mode, begin, end }, &[x])
     }
 
@@ -329,8 +329,18 @@ impl Maker {
                 steps[axis] = -1;
             }
             1 => {
+                // A split, and its halves joined again, in one order or the other.
+                let mut first = dims.clone();
+                first[axis] = size / 2;
+                let op = Op::Slice { starts: starts.clone(), steps: steps.clone(), dims: first };
+                let mut halves = vec![self.add(op, &[x])?];
                 starts[axis] = size / 2;
                 dims[axis] = size - size / 2;
+                halves.push(self.add(Op::Slice { starts, steps, dims }, &[x])?);
+                if (choice / 24).is_multiple_of(3) {
+                    halves.reverse();
+                }
+                return self.add(Op::Concat { axis }, &halves);
             }
             _ => {}
         }
