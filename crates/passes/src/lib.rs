@@ -16,8 +16,10 @@ mod fuse_maps;
 mod fuse_pad;
 mod fuse_tails;
 mod keep_reduced_dims;
+mod merge_slices;
 mod merge_transposes;
 mod nest_concats;
+mod sink_reshapes;
 mod sink_transposes;
 
 use cnnc_ir::Accuracy;
@@ -41,6 +43,7 @@ pub const PIPELINE: &[&Pass] = &[
     &fold_constants::PASS,
     &eliminate_identities::PASS,
     &canonicalize_maps::PASS,
+    &merge_slices::PASS,
     &merge_transposes::PASS,
     &keep_reduced_dims::PASS,
     &sink_transposes::PASS,
@@ -49,6 +52,7 @@ pub const PIPELINE: &[&Pass] = &[
     &fuse_maps::PASS,
     &fuse_layer_norm::PASS,
     &fold_input_scale::PASS,
+    &sink_reshapes::PASS,
     &fuse_tails::PASS,
     &fold_scale::PASS,
     &fold_constants::PASS,

@@ -13,6 +13,7 @@ use cnnc_ir::graph::{Graph, evaluate_observed, seeded, verify};
 use cnnc_passes::{PIPELINE, optimize};
 use cnnc_tensor::Tensor;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 /// Largest error of a rounding pass, relative to the largest value that flows in the graph: an output in which large
 /// values cancel has no more digits.
@@ -100,5 +101,25 @@ proptest! {
             }
         });
         prop_assert_eq!(&again, &after);
+    }
+}
+
+/// The random graphs would say little if a pass never had anything to do in them.
+#[test]
+fn every_pass_finds_work() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = (any::<u32>(), proptest::collection::vec(any::<random::Choice>(), 20..40));
+    let mut work = vec![0; PIPELINE.len()];
+    for _ in 0..200 {
+        let (first, steps) = strategy.new_tree(&mut runner).unwrap().current();
+        let mut place = 0;
+        optimize(random::graph(first, &steps), &mut |_, changed| {
+            work[place % PIPELINE.len()] += usize::from(changed.is_some());
+            place += 1;
+        });
+    }
+    for pass in PIPELINE {
+        let found: usize = PIPELINE.iter().zip(&work).filter(|(p, _)| p.name == pass.name).map(|(_, &n)| n).sum();
+        assert!(found > 0, "{} has nothing to do", pass.name);
     }
 }

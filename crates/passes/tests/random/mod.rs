@@ -232,7 +232,11 @@ impl Maker {
             0 => vec![x],
             1 => vec![x, x],
             2 => vec![x, other?],
-            _ => vec![x, other?, x],
+            _ => {
+                let short = self.add(op.clone(), &[x, other?])?;
+                let long = self.add(op.clone(), &[x, other?, x])?;
+                vec![long, short]
+            }
         };
         self.add(op, &operands)
     }
@@ -325,8 +329,18 @@ impl Maker {
                 steps[axis] = -1;
             }
             1 => {
+                // A split, and its halves joined again, in one order or the other.
+                let mut first = dims.clone();
+                first[axis] = size / 2;
+                let op = Op::Slice { starts: starts.clone(), steps: steps.clone(), dims: first };
+                let mut halves = vec![self.add(op, &[x])?];
                 starts[axis] = size / 2;
                 dims[axis] = size - size / 2;
+                halves.push(self.add(Op::Slice { starts, steps, dims }, &[x])?);
+                if (choice / 24).is_multiple_of(3) {
+                    halves.reverse();
+                }
+                return self.add(Op::Concat { axis }, &halves);
             }
             _ => {}
         }
@@ -337,7 +351,9 @@ impl Maker {
         let inner = *self.dims(x).last()?;
         let outputs = 1 + choice / 2 % 4;
         let trans_b = choice.is_multiple_of(2);
-        let w = self.constant(&if trans_b { [outputs, inner] } else { [inner, outputs] }, choice / 8);
+        let mut w = self.constant(&if trans_b { [inner, outputs] } else { [outputs, inner] }, choice / 8);
+        let perm = vec![1, 0];
+        w = self.graph.add1("turned", Op::Transpose { perm }, &[w]).ok()?;
         let y = self.add(Op::MatMul { trans_a: false, trans_b, tail: Expr::input(0) }, &[x, w])?;
         let bias = self.constant(&[outputs], choice / 16);
         self.map(["add($0, $1)", "mul($0, $1)"][choice / 32 % 2], &[y, bias])
@@ -356,7 +372,7 @@ impl Maker {
                 let other = self.map("tanh($0)", &[x])?;
                 let other = self.add(Op::Transpose { perm }, &[other])?;
                 match choice / 720 % 3 {
-                    0 => self.add(Op::Concat { axis: choice / 2160 % self.dims(t).len() }, &[t, other])?,
+                    0 => self.add(Op::Concat { axis: choice / 2160 % self.dims(t).len().max(1) }, &[t, other])?,
                     _ => self.map("add($0, $1)", &[t, other])?,
                 }
             }
