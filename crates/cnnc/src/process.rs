@@ -36,9 +36,9 @@ pub fn finish(work: impl FnOnce() -> Result<(), CliError> + std::panic::UnwindSa
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             if !matches!(error, CliError::Reported(_)) {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", one_line(&error.to_string()));
                 if let Some(hint) = error.hint() {
-                    eprintln!("  hint: {hint}");
+                    eprintln!("  hint: {}", one_line(hint));
                 }
             }
             ExitCode::from(error.exit_code())
@@ -46,6 +46,13 @@ pub fn finish(work: impl FnOnce() -> Result<(), CliError> + std::panic::UnwindSa
         // The hook has said what there is to say.
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// A message with control characters escaped: it quotes names out of files, which could break the line or speak to
+/// the terminal.
+fn one_line(message: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    message.chars().map(escape).collect()
 }
 
 /// Runs the compiler with those arguments.

@@ -83,7 +83,15 @@ fn main() -> std::process::ExitCode {
             eprintln!("error: {error}");
             std::process::ExitCode::from(2)
         }
-        _ => std::process::ExitCode::FAILURE,
+        Ok(Ok(Ok(_))) => std::process::ExitCode::FAILURE,
+        Ok(Err(_)) => {
+            eprintln!("error: the fuzzer itself: {}", watch::last_panic());
+            std::process::ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::from(2)
+        }
     }
 }
 

@@ -18,6 +18,11 @@ const MOST_BYTES: u64 = 3 << 30;
 
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
+/// What the last panic said.
+pub fn last_panic() -> String {
+    std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Watches runs.
 pub struct Watch {
     folder: PathBuf,
@@ -82,11 +87,12 @@ impl Watch {
         self.started.store(0, Relaxed);
         self.most_bytes = self.most_bytes.max(bytes);
         let finding = match outcome {
-            Err(_) => Some(std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner))),
+            Err(_) => Some(last_panic()),
             Ok(Outcome { broken: Some(what), .. }) => Some(what),
             Ok(Outcome { accepted, declared, .. }) => {
                 self.accepted += u64::from(accepted);
-                let most = (input.len() as u64).saturating_add(declared).saturating_mul(10) + target.allowance();
+                let most =
+                    (input.len() as u64).saturating_add(declared).saturating_mul(10).saturating_add(target.allowance());
                 (bytes > most).then(|| format!("memory: {bytes} bytes, {most} are allowed"))
             }
         };

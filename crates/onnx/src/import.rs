@@ -7,7 +7,7 @@ use crate::inputs::{ImportOptions, InputInfo, Resolved, declared, resolve};
 use crate::node::Node;
 use crate::ops::{self, NEWEST_OPSET};
 use crate::proto::{GraphProto, ModelProto};
-use crate::{order, tensor};
+use crate::{budget, order, tensor};
 use cnnc_ir::graph::{Graph, ValueId};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -50,6 +50,7 @@ fn decode(file: &str, bytes: Vec<u8>) -> Result<ModelProto, ImportError> {
     if bytes.is_empty() {
         return Err(wrong("the file is empty".into()));
     }
+    budget::check(&bytes).map_err(wrong)?;
     ModelProto::decode(Bytes::from(bytes)).map_err(|e| wrong(e.to_string()))
 }
 

@@ -4,6 +4,7 @@
 //! since-version that is not above the model's opset. Operators that the graph IR lacks are decomposed, shape
 //! computations are folded, model-local functions are inlined. No input makes the importer panic.
 
+mod budget;
 mod context;
 mod error;
 mod flatten;
