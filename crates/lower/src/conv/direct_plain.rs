@@ -19,7 +19,7 @@ use cnnc_tensor::{DType, Layout, Target};
 pub const DIRECT_PLAIN: Algorithm = Algorithm {
     name: "direct_plain",
     about: "direct convolution on the plain layout, vectors along rows, for few output channels",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

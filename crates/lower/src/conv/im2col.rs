@@ -20,7 +20,7 @@ use cnnc_tensor::{DType, Layout, Target, row_major_strides};
 pub const IM2COL: Algorithm = Algorithm {
     name: "im2col",
     about: "convolution as a matrix product over copied windows, a bounded run of pixels at a time",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

@@ -14,7 +14,7 @@ use cnnc_tensor::{Layout, Target, row_major_strides};
 pub const TRANSPOSED_PHASES: Algorithm = Algorithm {
     name: "transposed_phases",
     about: "transposed convolution as one direct convolution for each phase of the strides",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

@@ -15,7 +15,7 @@ use cnnc_tensor::{DType, Layout, Target};
 pub const GEMM: Algorithm = Algorithm {
     name: "gemm",
     about: "matrix product in register tiles, the second matrix packed or as it is",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,
