@@ -261,13 +261,13 @@ fn apply(bytes: &mut Vec<u8>, change: &Change, metadata: &[usize]) {
     }
 }
 
-/// Cases of a property: as usual, or as a long run says.
-fn cases(usual: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+/// `PROPTEST_CASES` makes it a long run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3000)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(3000), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the metadata says, reading it is a value or an error; and what is accepted is consistent.
     #[test]

@@ -18,7 +18,17 @@ mod trace;
 pub use error::CliError;
 pub use feeds::Input;
 
+use std::io::Write;
+
+/// Writes to standard output; a full disk behind it is an ordinary error.
+pub fn say(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|source| CliError::Write { path: "standard output".into(), source })
+}
+
 /// A value as indented JSON.
 pub fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
-    serde_json::to_string_pretty(value).map_err(|error| CliError::Usage(format!("cannot print as JSON: {error}")))
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| CliError::Usage(format!("cannot print as JSON: {error}")))
 }

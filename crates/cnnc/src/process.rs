@@ -5,9 +5,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// The program that compiles; it stands beside this one.
 const COMPILER: &str = "cnnc-compile";
+
+/// Folder to be removed when the process is told to end.
+static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Process id of the child, or 0.
 static CHILD_PID: AtomicI32 = AtomicI32::new(0);
@@ -78,6 +83,15 @@ fn run(args: impl IntoIterator<Item = OsString>, stdout: Stdio) -> Result<Vec<u8
     }
 }
 
+/// A temporary folder that is removed even where the process is told to end; one at a time.
+pub fn temporary_folder() -> Result<TempDir, CliError> {
+    let failed = |source| CliError::Write { path: std::env::temp_dir(), source };
+    let mut known = TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::Builder::new().prefix("cnnc-").tempdir().map_err(failed)?;
+    *known = Some(folder.path().to_path_buf());
+    Ok(folder)
+}
+
 fn compiler_path() -> Result<PathBuf, CliError> {
     let own = std::env::current_exe().map_err(|error| CliError::Crash(format!("cannot find myself: {error}")))?;
     let path = own.with_file_name(format!("{COMPILER}{}", std::env::consts::EXE_SUFFIX));
@@ -128,6 +142,9 @@ fn handle_signals() {
             unsafe { libc::kill(child, signal) };
         }
         cnnc_artifact::remove_unfinished();
+        if let Ok(Some(folder)) = TEMPORARY.lock().as_deref() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
         // SAFETY: ends the process by the signal's default action, as the parent expects.
         unsafe {
             libc::signal(signal, libc::SIG_DFL);

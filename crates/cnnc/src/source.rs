@@ -51,8 +51,7 @@ pub fn load(args: &SourceArgs) -> Result<Source, CliError> {
             tensors.insert(input.name.clone(), tensor);
         }
     }
-    let folder = tempfile::Builder::new().prefix("cnnc-").tempdir();
-    let folder = folder.map_err(|source| CliError::Write { path: std::env::temp_dir(), source })?;
+    let folder = process::temporary_folder()?;
     let path = folder.path().join("model.cnna");
     words.extend(["-o".into(), path.clone().into()]);
     process::compiler(words)?;

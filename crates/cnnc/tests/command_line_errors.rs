@@ -123,6 +123,12 @@ fn a_full_disk_leaves_nothing_half_written() {
     check(&folder.cnnc("compile net.onnx --shape x=3 -o ."), 1, "cannot write .");
     if std::path::Path::new("/dev/full").exists() {
         check(&folder.cnnc("compile net.onnx --shape x=3 -o /dev/full"), 1, "cannot write /dev/full: No space left");
+        for args in ["list ops", "inspect net.cnna", "bench net.cnna --iters 1", "run net.cnna --input x.npy"] {
+            let mut command = folder.command(args);
+            command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+            let said = support::said_to(command);
+            check(&said, 1, "cannot write standard output: No space left");
+        }
     }
     folder.write("long.npy", &npy_f32(&[3000], &[0.0; 3000]));
     folder.ok("compile net.onnx --shape x=3000 -o long.cnna");

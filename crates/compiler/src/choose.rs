@@ -12,7 +12,7 @@ use cnnc_tensor::{Layout, Target, Tensor};
 use std::collections::HashMap;
 
 /// Bytes a second at which a conversion reads and writes, for its estimate.
-const CONVERSION_BANDWIDTH: f64 = 8e9;
+const CONVERSION_BANDWIDTH: f64 = 3e10;
 /// What one more kernel call costs, in seconds.
 const CALL_OVERHEAD: f64 = 1e-6;
 

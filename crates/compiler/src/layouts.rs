@@ -12,8 +12,8 @@ pub struct LayoutOption {
     pub output: Layout,
 }
 
-/// The options of an operator, given its operand and result types. All operands plain is always among them; whether
-/// an algorithm works in an option is for the algorithms to say.
+/// The options of an operator, given its operand and result types. Whether an algorithm works in an option is for
+/// the algorithms to say.
 pub fn layout_options(op: &Op, inputs: &[&TensorType], output: &TensorType, block: usize) -> Vec<LayoutOption> {
     let plain = LayoutOption { inputs: vec![Some(Layout::Plain); inputs.len()], output: Layout::Plain };
     let blocked = Layout::Blocked(block);
@@ -40,6 +40,8 @@ pub fn layout_options(op: &Op, inputs: &[&TensorType], output: &TensorType, bloc
             vec![option, plain]
         }
         Op::Reduce { axes, keep_dims: true, .. } if axes.iter().all(|&a| a >= 2) => vec![with_first(blocked), plain],
+        // Its copies read any layout.
+        Op::Transpose { .. } => vec![LayoutOption { inputs: vec![None], output: Layout::Plain }],
         Op::Concat { .. } => vec![LayoutOption { inputs: vec![Some(blocked); inputs.len()], output: blocked }, plain],
         Op::Map { .. } if inputs.iter().any(|ty| ty.dims == output.dims) => {
             vec![LayoutOption { inputs: inputs.iter().map(|ty| full(ty)).collect(), output: blocked }, plain]

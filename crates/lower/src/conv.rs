@@ -3,11 +3,14 @@
 mod dense;
 pub mod depthwise;
 pub mod direct;
+pub mod direct_plain;
 pub mod direct_plain_input;
 pub mod grouped;
 pub mod grouped_dense;
+pub mod im2col;
 mod lanewise;
 pub mod loops;
+mod plain_kernel;
 pub mod pointwise;
 mod shape;
 mod sum;

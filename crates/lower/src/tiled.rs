@@ -20,8 +20,8 @@ mod tilings;
 
 pub use axis::{Segment, WindowAxis};
 pub use cost::{multiply_adds_per_cycle, seconds};
-pub use lowering::{check, illegal, lower};
-pub use nest::{Emitted, emit};
+pub use lowering::{check, illegal, lower, whole};
+pub use nest::{Emitted, Fill, Input, emit};
 pub use tilings::tilings;
 
 use cnnc_ir::graph::Candidate;
@@ -111,6 +111,9 @@ pub struct TiledSum {
     pub group_vectors: usize,
     /// Input elements from one group to the next.
     pub x_group: i64,
+    /// Input elements from one work item to the next that a private copy does not hold; 0 where the input is read in
+    /// place.
+    pub x_item: i64,
     /// Weight elements before tap 0 of everything.
     pub w_first: i64,
     /// Weight elements from one bundle of `nv` result vectors to the next.
@@ -195,9 +198,11 @@ impl Tiling {
             let value = *candidate.params.get(key)?;
             usize::try_from(value).ok().filter(|&v| v > 0 && v < 1 << 31)
         };
+        let (mr, nv) = (get("mr")?, get("nv")?);
+        (mr <= 64 && nv <= 64 && mr * nv <= 64).then_some(())?;
         Some(Tiling {
-            mr: get("mr").filter(|&m| m <= 64)?,
-            nv: get("nv").filter(|&n| n <= 64)?,
+            mr,
+            nv,
             rows: get("rows")?,
             tiles: get("tiles")?,
             chunk: get("chunk")?,

@@ -103,7 +103,7 @@ impl Problem {
         let result = self.dims(self.outputs, &self.output());
         inputs.extend(tail.operands(random, &result, layouts.1));
         let op = Op::Conv { window: self.window.clone(), groups: self.groups, tail: tail.expr() };
-        let found = Case::new(op, inputs).result_layout(layouts.1).constants(&[1]).tolerance(4e-6).check(target);
+        let found = Case::new(op, inputs).result_layout(layouts.1).constants(&[1]).tolerance(1e-5).check(target);
         found.into_iter().map(|c| c.algorithm).collect()
     }
 }
@@ -183,9 +183,13 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         };
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "direct", Tail::Residual);
         takes(Problem::square(32, 24, 7, 3, 2, 1), blocked, "direct", Tail::Bias);
+        takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "im2col", Tail::Residual);
         takes(Problem::square(24, 8, 5, 5, 1, 7), blocked, "direct", Tail::Shift);
         takes(Problem::square(16, 16, 2, 3, 1, 1), blocked, "direct", Tail::Bias);
         takes(Problem::square(32, 64, 6, 3, 1, 1).grouped(2), blocked, "direct", Tail::Residual);
+        let tall = Problem { input: vec![31, 1], ..Problem::square(24, 40, 1, 1, 1, 0) };
+        let kernel = window(&[3, 1], &[1, 1], &[1, 1], &[1, 0], &[1, 0]);
+        takes(Problem { window: kernel, ..tall }, blocked, "direct", Tail::Residual);
         takes(Problem::square(3, 24, 17, 7, 2, 3), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(24, 24, 9, 3, 1, 1).grouped(24), blocked, "depthwise", Tail::Residual);
@@ -197,6 +201,21 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(20, 30, 5, 3, 2, 1).grouped(5), blocked, "grouped_dense", Tail::Shift);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
+    }
+}
+
+#[test]
+fn plain_layouts_have_a_tuned_algorithm() {
+    let mut random = Random::new(10);
+    for target in targets() {
+        for (problem, tail) in [
+            (Problem::square(5, 3, 20, 3, 1, 1), Tail::Residual),
+            (Problem::square(4, 9, 19, 5, 2, 2), Tail::Bias),
+            (Problem::square(6, 4, 12, 1, 1, 0).grouped(2), Tail::Identity),
+        ] {
+            let found = problem.check(&mut random, &target, (Layout::Plain, Layout::Plain), tail);
+            assert!(found.contains("direct_plain"), "{found:?}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::expression::simplify;
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::{Expr, ExprBuilder, ExprNode};
 use cnnc_ir::graph::{Graph, Node, Op, Rewriter, ValueId};
-use cnnc_tensor::{DType, broadcast_dims};
+use cnnc_tensor::{DType, Layout, broadcast_dims};
 
 /// The pass.
 pub const PASS: Pass = Pass {
@@ -43,6 +43,10 @@ fn canonical(graph: &Graph, node: &Node) -> Option<(Op, Vec<ValueId>)> {
     if let Op::Map { expr, .. } = &node.op {
         let (expr, inputs) = canonical_operands(graph, expr, &node.inputs, 0);
         let result = graph.ty(node.outputs[0]);
+        // An operand may be there for its layout alone.
+        if result.layout != Layout::Plain && inputs.iter().all(|&v| graph.ty(v).layout == Layout::Plain) {
+            return None;
+        }
         let reached = inputs.iter().try_fold(vec![], |dims, &v| broadcast_dims(&dims, &graph.ty(v).dims));
         let dims = if reached.as_ref() == Some(&result.dims) { vec![] } else { result.dims.clone() };
         return Some((Op::Map { expr, dims }, inputs));

@@ -2,7 +2,7 @@
 
 use crate::Pass;
 use cnnc_ir::Accuracy;
-use cnnc_ir::graph::{Candidate, Graph, Op, Rewriter, ValueId};
+use cnnc_ir::graph::{Candidate, Graph, Op, Rewriter, TensorType, ValueId};
 use std::collections::HashMap;
 
 /// The pass.
@@ -16,10 +16,13 @@ pub const PASS: Pass = Pass {
 /// Constants up to this many bytes are compared by content.
 const COMPARED_BYTES: usize = 1 << 16;
 
+/// What makes two nodes the same. A chosen node's result types do not follow from the rest.
+type Key = (Op, Vec<ValueId>, Option<Candidate>, Vec<TensorType>);
+
 fn eliminate_common_subexpressions(graph: &Graph) -> Option<Graph> {
     let mut rewriter = Rewriter::new(graph);
     let mut constants: HashMap<u128, ValueId> = HashMap::new();
-    let mut seen: HashMap<(Op, Vec<ValueId>, Option<Candidate>), Vec<ValueId>> = HashMap::new();
+    let mut seen: HashMap<Key, Vec<ValueId>> = HashMap::new();
     let mut changed = false;
     for (id, node) in graph.nodes() {
         let inputs: Vec<ValueId> = node
@@ -36,7 +39,8 @@ fn eliminate_common_subexpressions(graph: &Graph) -> Option<Graph> {
                 _ => rewriter.get(v),
             })
             .collect();
-        let key = (node.op.clone(), inputs, node.candidate.clone());
+        let types = node.outputs.iter().map(|&v| graph.ty(v).clone()).collect();
+        let key = (node.op.clone(), inputs, node.candidate.clone(), types);
         if let Some(outputs) = seen.get(&key) {
             for (&old, &new) in node.outputs.iter().zip(outputs) {
                 rewriter.set(old, new);

@@ -3,7 +3,7 @@
 
 use crate::Pass;
 use cnnc_ir::Accuracy;
-use cnnc_ir::graph::{Graph, Node, Op, Rewriter};
+use cnnc_ir::graph::{Graph, Node, Op, Rewriter, ValueId};
 
 /// The pass.
 pub const PASS: Pass = Pass {
@@ -23,8 +23,12 @@ fn eliminate_identities(graph: &Graph) -> Option<Graph> {
             changed = true;
         } else if let Some(source) = reshaped_source(graph, node) {
             let input = rewriter.get(source);
-            let ty = graph.ty(node.outputs[0]).clone();
-            let new = rewriter.new.add_typed(&node.name, node.op.clone(), &[input], vec![ty], None)[0];
+            let ty = graph.ty(node.outputs[0]);
+            let new = if graph.ty(source) == ty {
+                input
+            } else {
+                rewriter.new.add_typed(&node.name, node.op.clone(), &[input], vec![ty.clone()], None)[0]
+            };
             rewriter.set(node.outputs[0], new);
             changed = true;
         } else {
@@ -47,9 +51,16 @@ fn is_identity(graph: &Graph, node: &Node) -> bool {
     candidates && graph.ty(node.inputs[0]) == graph.ty(node.outputs[0])
 }
 
-/// The operand of the reshape that this reshape's operand comes from.
-fn reshaped_source(graph: &Graph, node: &Node) -> Option<cnnc_ir::graph::ValueId> {
-    let Op::Reshape { .. } = node.op else { return None };
-    let inner = graph.node(graph.producer(node.inputs[0])?);
-    matches!(inner.op, Op::Reshape { .. }).then(|| inner.inputs[0])
+/// The operand of the first of the reshapes, one behind the other, that this reshape's operand comes from.
+fn reshaped_source(graph: &Graph, node: &Node) -> Option<ValueId> {
+    if node.candidate.is_some() || !matches!(node.op, Op::Reshape { .. }) {
+        return None;
+    }
+    let mut source = node.inputs[0];
+    while let Some(producer) = graph.producer(source).map(|p| graph.node(p))
+        && matches!(producer.op, Op::Reshape { .. })
+    {
+        source = producer.inputs[0];
+    }
+    (source != node.inputs[0]).then_some(source)
 }

@@ -3,6 +3,7 @@
 
 use crate::Pass;
 use crate::affine::{affine_beginning, channel_values, replace_beginning};
+use crate::fold_scale::is_finite;
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::ExprNode;
 use cnnc_ir::graph::{Graph, Node, Op, Rewriter, ValueId};
@@ -52,7 +53,7 @@ struct Fold<'a> {
 fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
     let Op::Conv { window, groups, tail } = &node.op else { return None };
     let map = graph.node(graph.producer(node.inputs[0])?);
-    let Op::Map { expr, .. } = &map.op else { return None };
+    let (Op::Map { expr, .. }, None) = (&map.op, &map.candidate) else { return None };
     let weights = graph.constant(node.inputs[1])?;
     let ty = graph.ty(node.inputs[0]);
     let image = map.inputs.iter().position(|&v| graph.ty(v) == ty)?;
@@ -78,6 +79,9 @@ fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
     let mut dims = vec![1; weights.dims().len() - 1];
     dims[0] = sums.len();
     let bias = if shifted { Some(Tensor::from_f64(DType::F32, &dims, &sums).ok()?) } else { None };
+    if !is_finite(&scaled) || !bias.as_ref().is_none_or(is_finite) {
+        return None;
+    }
     let op = Op::Conv { window: window.clone(), groups: *groups, tail: new_tail };
     Some(Fold { source: map.inputs[image], name: &map.name, op, weights: scaled, bias })
 }

@@ -68,27 +68,38 @@ fn folded(graph: &Graph, node: &Node) -> Option<Fold> {
     let mut dims = vec![1; result.dims.len() - result_axis];
     dims[0] = channels;
     let bias = if shifted { Some(Tensor::from_f64(DType::F32, &dims, &affine.shift).ok()?) } else { None };
-    Some(Fold { op, weights: scaled_along(weights, weight_axis, &affine.scale), bias })
+    let groups = if let Op::ConvTranspose { groups, .. } = node.op { groups } else { 1 };
+    let weights = scaled_along(weights, weight_axis, groups, &affine.scale);
+    (is_finite(&weights) && bias.as_ref().is_none_or(is_finite)).then_some(Fold { op, weights, bias })
 }
 
-/// The axes of the output channels in the result and in the weights.
+/// The axes of the output channels in the result and in the weights. Where a transposed convolution has groups, its
+/// weights hold one group's channels for each operand channel: [`scaled_along`] is told.
 fn channel_axes(op: &Op, weights: &[usize], result: &[usize]) -> Option<(usize, usize)> {
     match op {
         Op::Conv { .. } => Some((1, 0)),
-        Op::ConvTranspose { groups: 1, .. } => Some((1, 1)),
+        Op::ConvTranspose { .. } => Some((1, 1)),
         Op::MatMul { trans_b, .. } if weights.len() == 2 => Some((result.len() - 1, usize::from(!trans_b))),
         _ => None,
     }
 }
 
-/// An f32 tensor times one factor for each index of an axis, rounded once.
-pub(crate) fn scaled_along(tensor: &Tensor, axis: usize, factors: &[f64]) -> Tensor {
+/// Whether every element of an f32 tensor is finite: a product of large factors may overflow where the model's own
+/// order of operations does not.
+pub(crate) fn is_finite(tensor: &Tensor) -> bool {
+    tensor.as_slice::<f32>().is_some_and(|values| values.iter().all(|v| v.is_finite()))
+}
+
+/// An f32 tensor times one factor for each index of an axis, rounded once. With groups the first axis is divided into
+/// as many parts, each of which has its own factors.
+fn scaled_along(tensor: &Tensor, axis: usize, groups: usize, factors: &[f64]) -> Tensor {
     let mut scaled = tensor.clone();
     let inner: usize = tensor.dims()[axis + 1..].iter().product();
     let count = tensor.dims()[axis];
+    let part = (tensor.count() / groups).max(1);
     if let Some(values) = scaled.as_slice_mut::<f32>() {
         for (k, value) in values.iter_mut().enumerate() {
-            let factor = factors[k / inner % count];
+            let factor = factors[k / part * (factors.len() / groups) + k / inner % count];
             *value = (f64::from(*value) * factor) as f32;
         }
     }

@@ -1,13 +1,16 @@
-//! Layer normalisation written out (`d = x - mean(x)`, `d / sqrt(mean(d * d) + epsilon)`) becomes one operator.
+//! Layer normalisation written out (`d = x - mean(x)`, `d / sqrt(mean(d * d) + epsilon)`) becomes one operator, also
+//! without centring (`x / sqrt(mean(x * x) + epsilon)`, root mean square).
 //!
-//! Works on fused maps: the quotient is looked for inside the expression that holds it. Scale and bias stay in the map
-//! and become the tail later.
+//! How the arithmetic is divided into maps does not matter: the quotient is looked for inside expressions, and its
+//! parts through the maps that make their operands. The root may be `sqrt`, a power of a half, or inverted. Scale and
+//! bias stay in the map and become the tail later.
 
 use crate::Pass;
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::{BinaryOp, Expr, ExprBuilder, ExprId, ExprNode, UnaryOp};
 use cnnc_ir::graph::ops::ReduceKind;
 use cnnc_ir::graph::{Graph, Node, Op, Rewriter, ValueId};
+use cnnc_tensor::Layout;
 
 /// The pass.
 pub const PASS: Pass = Pass {
@@ -25,15 +28,20 @@ fn fuse_layer_norm(graph: &Graph) -> Option<Graph> {
             rewriter.copy(id);
             continue;
         };
-        let x = rewriter.get(found.x);
-        let ty = graph.ty(found.x).clone();
-        let op =
-            Op::Normalize { axes: found.axes, epsilon: found.epsilon.to_bits(), center: true, tail: Expr::input(0) };
+        let Found { mean: Mean { x, axes, center }, epsilon, rest } = found;
+        let ty = graph.ty(x).clone();
+        let x = rewriter.get(x);
+        let op = Op::Normalize { axes, epsilon: epsilon.to_bits(), center, tail: Expr::input(0) };
         let normal = rewriter.new.add_typed(&node.name, op, &[x], vec![ty], None)[0];
+        if rest == Expr::input(node.inputs.len() as u32) {
+            rewriter.set(node.outputs[0], normal);
+            changed = true;
+            continue;
+        }
         let mut inputs: Vec<ValueId> = node.inputs.iter().map(|&v| rewriter.get(v)).collect();
         inputs.push(normal);
         let result = graph.ty(node.outputs[0]).clone();
-        let op = Op::Map { expr: found.rest, dims: result.dims.clone() };
+        let op = Op::Map { expr: rest, dims: result.dims.clone() };
         let new = rewriter.new.add_typed(&node.name, op, &inputs, vec![result], None)[0];
         rewriter.set(node.outputs[0], new);
         changed = true;
@@ -44,72 +52,155 @@ fn fuse_layer_norm(graph: &Graph) -> Option<Graph> {
 }
 
 struct Found {
-    x: ValueId,
-    axes: Vec<usize>,
+    mean: Mean,
     epsilon: f32,
     /// The map's expression with the quotient replaced by a new last operand.
     rest: Expr,
 }
 
+/// What is normalised over which axes, with its mean taken off or not.
+#[derive(PartialEq)]
+struct Mean {
+    x: ValueId,
+    axes: Vec<usize>,
+    center: bool,
+}
+
 fn find(graph: &Graph, node: &Node) -> Option<Found> {
-    let Op::Map { expr, .. } = &node.op else { return None };
-    let at = |id: ExprId| expr.nodes()[id.0 as usize];
-    let operand =
-        |id: ExprId| if let ExprNode::Input(k) = at(id) { node.inputs.get(k as usize).copied() } else { None };
-    expr.nodes().iter().enumerate().find_map(|(place, quotient)| {
-        let (d, root) = match *quotient {
-            ExprNode::Binary(BinaryOp::Div, d, root) => (d, root),
-            ExprNode::Binary(BinaryOp::Mul, a, b) => match (at(a), at(b)) {
-                (_, ExprNode::Unary(UnaryOp::Recip, root)) => (a, root),
-                (ExprNode::Unary(UnaryOp::Recip, root), _) => (b, root),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        let ExprNode::Unary(UnaryOp::Sqrt, sum) = at(root) else { return None };
-        let ExprNode::Binary(BinaryOp::Add, a, b) = at(sum) else { return None };
-        let (variance, epsilon) = match (at(a), at(b)) {
-            (_, ExprNode::Const(epsilon)) => (a, epsilon),
-            (ExprNode::Const(epsilon), _) => (b, epsilon),
-            _ => return None,
-        };
-        let (x, axes) = centred(graph, operand(d)?, operand(variance)?)?;
-        let same = graph.ty(x) == &graph.ty(node.outputs[0]).with_layout(graph.ty(x).layout);
-        let rest = replace(expr, ExprId(place as u32), node.inputs.len() as u32);
-        same.then_some(Found { x, axes, epsilon: epsilon.to_f64() as f32, rest })
+    let (Op::Map { expr, .. }, None) = (&node.op, &node.candidate) else { return None };
+    let result = graph.ty(node.outputs[0]);
+    (0..expr.nodes().len()).find_map(|place| {
+        let quotient = Term { graph, node, expr, at: ExprId(place as u32) };
+        let (mean, epsilon) = quotient.normalised()?;
+        let ty = graph.ty(mean.x);
+        let same = ty.dims == result.dims && ty.dtype == result.dtype && ty.layout == Layout::Plain;
+        let rest = replace(expr, quotient.at, node.inputs.len() as u32);
+        same.then_some(Found { mean, epsilon, rest })
     })
 }
 
-/// The x and the axes of `d = x - mean(x)` and `variance = mean(d * d)`.
-fn centred(graph: &Graph, d: ValueId, variance: ValueId) -> Option<(ValueId, Vec<usize>)> {
-    let square = binary(BinaryOp::Mul, 0, 0);
-    let (squared, axes) = mean_of(graph, variance)?;
-    let squares = graph.node(graph.producer(squared)?);
-    let centre = graph.node(graph.producer(d)?);
-    let (Op::Map { expr: square_expr, .. }, Op::Map { expr, .. }) = (&squares.op, &centre.op) else { return None };
-    if *square_expr != square || squares.inputs != [d] || centre.inputs.len() != 2 {
-        return None;
+/// A node of some map's expression.
+#[derive(Clone, Copy)]
+struct Term<'a> {
+    graph: &'a Graph,
+    node: &'a Node,
+    expr: &'a Expr,
+    at: ExprId,
+}
+
+impl<'a> Term<'a> {
+    /// The expression node; for an operand that a map makes, the root of that map's expression.
+    fn look(self) -> (Term<'a>, ExprNode) {
+        let mut term = self;
+        loop {
+            let node = term.expr.nodes()[term.at.0 as usize];
+            let made = term.operand().and_then(|v| term.graph.producer(v)).map(|p| term.graph.node(p));
+            match made.map(|n| (n, &n.op)) {
+                Some((made, Op::Map { expr, .. })) if made.candidate.is_none() => {
+                    term = Term { node: made, expr, at: expr.result(), ..term };
+                }
+                _ => return (term, node),
+            }
+        }
     }
-    let (x, mean) = match expr {
-        e if *e == binary(BinaryOp::Sub, 0, 1) => (centre.inputs[0], centre.inputs[1]),
-        e if *e == binary(BinaryOp::Sub, 1, 0) => (centre.inputs[1], centre.inputs[0]),
-        _ => return None,
-    };
-    (mean_of(graph, mean)? == (x, axes.clone())).then_some((x, axes))
+
+    /// The same map's term at another node.
+    fn other(self, at: ExprId) -> Term<'a> {
+        Term { at, ..self }
+    }
+
+    /// The operand that this is.
+    fn operand(self) -> Option<ValueId> {
+        let ExprNode::Input(k) = self.expr.nodes()[self.at.0 as usize] else { return None };
+        self.node.inputs.get(k as usize).copied()
+    }
+
+    /// The value that this is: an operand, or the map's result.
+    fn value(self) -> Option<ValueId> {
+        self.operand().or_else(|| (self.at == self.expr.result()).then(|| self.node.outputs[0]))
+    }
+
+    fn binary(self, op: BinaryOp) -> Option<(Term<'a>, Term<'a>)> {
+        match self.look() {
+            (term, ExprNode::Binary(found, a, b)) if found == op => Some((term.other(a), term.other(b))),
+            _ => None,
+        }
+    }
+
+    fn unary(self, op: UnaryOp) -> Option<Term<'a>> {
+        match self.look() {
+            (term, ExprNode::Unary(found, a)) if found == op => Some(term.other(a)),
+            _ => None,
+        }
+    }
+
+    fn constant(self) -> Option<f64> {
+        if let (_, ExprNode::Const(value)) = self.look() { Some(value.to_f64()) } else { None }
+    }
+
+    /// `d / sqrt(v + epsilon)` or `d * (1 / sqrt(v + epsilon))`, v the mean of the squares of d.
+    fn normalised(self) -> Option<(Mean, f32)> {
+        // The quotient itself must be in this map, or every map behind it would count.
+        let ExprNode::Binary(op, a, b) = self.expr.nodes()[self.at.0 as usize] else { return None };
+        let (a, b) = (self.other(a), self.other(b));
+        let (d, sum) = match op {
+            BinaryOp::Div => (a, b.root()?),
+            BinaryOp::Mul => match b.inverse_root() {
+                Some(sum) => (a, sum),
+                None => (b, a.inverse_root()?),
+            },
+            _ => return None,
+        };
+        let (a, b) = sum.binary(BinaryOp::Add)?;
+        let (variance, epsilon) = match (a.constant(), b.constant()) {
+            (None, Some(epsilon)) => (a, epsilon),
+            (Some(epsilon), None) => (b, epsilon),
+            _ => return None,
+        };
+        let (squares, axes) = mean_of(self.graph, variance.value()?)?;
+        let squares = self.graph.node(self.graph.producer(squares)?);
+        let Op::Map { expr, .. } = &squares.op else { return None };
+        let dims = &self.graph.ty(squares.outputs[0]).dims;
+        let (x, same) = Term { node: squares, expr, at: expr.result(), ..self }.binary(BinaryOp::Mul)?;
+        let centred = d.centred().filter(|mean| {
+            mean.axes == axes && [x, same].iter().all(|t| t.centred().is_some_and(|other| other == *mean))
+        });
+        let plain = || {
+            let x = x.value().filter(|&v| same.value() == Some(v) && d.value() == Some(v))?;
+            Some(Mean { x, axes: axes.clone(), center: false })
+        };
+        let mean = centred.or_else(plain)?;
+        (self.graph.ty(mean.x).dims == *dims).then_some((mean, epsilon as f32))
+    }
+
+    /// The operand of a square root.
+    fn root(self) -> Option<Term<'a>> {
+        self.unary(UnaryOp::Sqrt).or_else(|| self.power(0.5))
+    }
+
+    fn inverse_root(self) -> Option<Term<'a>> {
+        let quotient = || self.binary(BinaryOp::Div).filter(|(one, _)| one.constant() == Some(1.0))?.1.root();
+        self.unary(UnaryOp::Recip).and_then(Term::root).or_else(|| self.power(-0.5)).or_else(quotient)
+    }
+
+    fn power(self, exponent: f64) -> Option<Term<'a>> {
+        self.binary(BinaryOp::Pow).filter(|(_, e)| e.constant() == Some(exponent)).map(|(x, _)| x)
+    }
+
+    /// `x - mean(x)`.
+    fn centred(self) -> Option<Mean> {
+        let (x, mean) = self.binary(BinaryOp::Sub)?;
+        let (averaged, axes) = mean_of(self.graph, mean.value()?)?;
+        let x = x.value()?;
+        (averaged == x).then_some(Mean { x, axes, center: true })
+    }
 }
 
 /// The operand and the axes of a mean that keeps its dims.
 fn mean_of(graph: &Graph, value: ValueId) -> Option<(ValueId, Vec<usize>)> {
     let node = graph.node(graph.producer(value)?);
     let Op::Reduce { kind: ReduceKind::Mean, axes, keep_dims: true } = &node.op else { return None };
-    Some((node.inputs[0], axes.clone()))
-}
-
-fn binary(op: BinaryOp, a: u32, b: u32) -> Expr {
-    let mut builder = ExprBuilder::default();
-    let (x, y) = (builder.input(a), builder.input(b));
-    let z = builder.binary(op, x, y);
-    builder.finish(z)
+    (!axes.is_empty()).then(|| (node.inputs[0], axes.clone()))
 }
 
 fn replace(expr: &Expr, place: ExprId, operand: u32) -> Expr {

@@ -72,22 +72,16 @@ fn fusible(graph: &Graph, users: &[Vec<NodeId>], id: NodeId, node: &Node, operan
 
 fn fuse(rewriter: &mut Rewriter, graph: &Graph, node: &Node, inner: &Node) {
     let (Op::Map { expr: outer, .. }, Op::Map { expr, .. }) = (&node.op, &inner.op) else { return };
-    let mut operands: Vec<ValueId> = node.inputs.iter().copied().filter(|&v| v != inner.outputs[0]).collect();
-    let first = operands.len() as u32;
-    operands.extend(&inner.inputs);
-    let inner_expr = expr.renumber(|k| k + first);
-    let mut next = 0;
-    let parts: Vec<Expr> = node
-        .inputs
-        .iter()
-        .map(|&v| {
-            if v == inner.outputs[0] {
-                return inner_expr.clone();
-            }
-            next += 1;
-            Expr::input(next - 1)
-        })
-        .collect();
+    let mut operands: Vec<ValueId> = Vec::new();
+    for &v in node.inputs.iter().filter(|&&v| v != inner.outputs[0]).chain(&inner.inputs) {
+        if !operands.contains(&v) {
+            operands.push(v);
+        }
+    }
+    let place = |v: ValueId| operands.iter().position(|&o| o == v).unwrap_or(0) as u32;
+    let inner_expr = expr.renumber(|k| place(inner.inputs[k as usize]));
+    let part = |&v: &ValueId| if v == inner.outputs[0] { inner_expr.clone() } else { Expr::input(place(v)) };
+    let parts: Vec<Expr> = node.inputs.iter().map(part).collect();
     let types: Vec<_> = operands.iter().map(|&v| graph.ty(v).dtype).collect();
     let expr = simplify(&outer.compose(&parts), &types);
     let result = graph.ty(node.outputs[0]).clone();

@@ -33,7 +33,9 @@ fn fuse_pad(graph: &Graph) -> Option<Graph> {
 
 /// The convolution with the pad's amounts, and the pad before it.
 fn padded<'a>(graph: &'a Graph, node: &Node) -> Option<(Op, &'a Node)> {
-    let Op::Conv { .. } = node.op else { return None };
+    if node.candidate.is_some() || !matches!(node.op, Op::Conv { .. }) {
+        return None;
+    }
     let pad = graph.node(graph.producer(node.inputs[0])?);
     let Op::Pad { mode: PadMode::Constant, begin, end } = &pad.op else { return None };
     let zero = match pad.inputs.get(1) {

@@ -93,7 +93,7 @@ fn fuse(rewriter: &mut Rewriter, graph: &Graph, node: &Node, base: &Node) {
         *tail = simplify(&expr.compose(&parts), &types);
     }
     let inputs: Vec<ValueId> = operands.iter().map(|&v| rewriter.get(v)).collect();
-    let name = format!("{}+{}", base.name, node.name);
+    let name = if base.name == node.name { node.name.clone() } else { format!("{}+{}", base.name, node.name) };
     let new = rewriter.new.add_typed(&name, op, &inputs, vec![result], None)[0];
     rewriter.set(node.outputs[0], new);
 }

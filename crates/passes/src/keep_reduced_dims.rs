@@ -16,7 +16,7 @@ fn keep_reduced_dims(graph: &Graph) -> Option<Graph> {
     let mut rewriter = Rewriter::new(graph);
     let mut changed = false;
     for (id, node) in graph.nodes() {
-        let Op::Reduce { kind, axes, keep_dims: false } = &node.op else {
+        let (Op::Reduce { kind, axes, keep_dims: false }, None) = (&node.op, &node.candidate) else {
             rewriter.copy(id);
             continue;
         };

@@ -16,8 +16,11 @@ mod fuse_maps;
 mod fuse_pad;
 mod fuse_tails;
 mod keep_reduced_dims;
+mod merge_slices;
 mod merge_transposes;
 mod nest_concats;
+mod sink_reshapes;
+mod sink_transposes;
 
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Graph;
@@ -40,13 +43,16 @@ pub const PIPELINE: &[&Pass] = &[
     &fold_constants::PASS,
     &eliminate_identities::PASS,
     &canonicalize_maps::PASS,
+    &merge_slices::PASS,
     &merge_transposes::PASS,
     &keep_reduced_dims::PASS,
+    &sink_transposes::PASS,
     &eliminate_common_subexpressions::PASS,
     &fuse_pad::PASS,
     &fuse_maps::PASS,
     &fuse_layer_norm::PASS,
     &fold_input_scale::PASS,
+    &sink_reshapes::PASS,
     &fuse_tails::PASS,
     &fold_scale::PASS,
     &fold_constants::PASS,
@@ -56,15 +62,25 @@ pub const PIPELINE: &[&Pass] = &[
     &nest_concats::PASS,
 ];
 
-/// Runs the pipeline; `observe` sees each pass's name and, where the pass changed something, the graph after it.
-/// `Approximate` passes are left out.
+/// The pipeline runs at most so often.
+const MAX_ROUNDS: usize = 4;
+
+/// Runs the pipeline until a round changes nothing (a late pass may make work for an early one); `observe` sees each
+/// pass's name and, where the pass changed something, the graph after it. `Approximate` passes are left out.
 pub fn optimize(graph: Graph, observe: &mut dyn FnMut(&str, Option<&Graph>)) -> Graph {
     let mut graph = graph.without_dead();
-    for pass in PIPELINE.iter().filter(|p| p.accuracy != Accuracy::Approximate) {
-        let changed = (pass.run)(&graph);
-        tracing::debug!(pass = pass.name, changed = changed.is_some(), "pass");
-        observe(pass.name, changed.as_ref());
-        graph = changed.unwrap_or(graph);
+    for _ in 0..MAX_ROUNDS {
+        let mut changed = false;
+        for pass in PIPELINE.iter().filter(|p| p.accuracy != Accuracy::Approximate) {
+            let rewritten = (pass.run)(&graph);
+            tracing::debug!(pass = pass.name, changed = rewritten.is_some(), "pass");
+            observe(pass.name, rewritten.as_ref());
+            changed |= rewritten.is_some();
+            graph = rewritten.unwrap_or(graph);
+        }
+        if !changed {
+            break;
+        }
     }
     graph
 }

@@ -15,15 +15,19 @@ pub const PASS: Pass = Pass {
 };
 
 fn merge_transposes(graph: &Graph) -> Option<Graph> {
-    let mut graph = step(graph)?;
-    while let Some(next) = step(&graph) {
-        graph = next;
+    let mut changed = None;
+    // A transpose goes behind a map only when it has met all transposes before the map.
+    while let Some(next) = {
+        let graph = changed.as_ref().unwrap_or(graph);
+        step(graph, false).or_else(|| step(graph, true))
+    } {
+        changed = Some(next);
     }
-    Some(graph)
+    changed
 }
 
-/// One round over the graph.
-fn step(graph: &Graph) -> Option<Graph> {
+/// One round over the graph: merges, or moves transposes behind maps.
+fn step(graph: &Graph, move_behind_maps: bool) -> Option<Graph> {
     let users = graph.users();
     let mut rewriter = Rewriter::new(graph);
     let mut changed = false;
@@ -31,6 +35,10 @@ fn step(graph: &Graph) -> Option<Graph> {
         let result = graph.ty(node.outputs[0]).clone();
         let source = node.inputs.first().and_then(|&v| graph.producer(v)).map(|p| graph.node(p));
         let inner = source.filter(|n| matches!(n.op, Op::Transpose { .. }));
+        if node.candidate.is_some() {
+            rewriter.copy(id);
+            continue;
+        }
         let rewritten = match (&node.op, inner) {
             (Op::Transpose { perm }, _) if perm.iter().enumerate().all(|(k, &p)| k == p) => {
                 Some(rewriter.get(node.inputs[0]))
@@ -46,7 +54,8 @@ fn step(graph: &Graph) -> Option<Graph> {
                 Some(rewriter.new.add_typed(&node.name, op, &[input], vec![result], None)[0])
             }
             (Op::Map { expr, dims }, Some(transpose))
-                if node.inputs.len() == 1
+                if move_behind_maps
+                    && node.inputs.len() == 1
                     && dims.is_empty()
                     && users[node.inputs[0].0 as usize].len() == 1
                     && !graph.is_output(node.inputs[0])
@@ -72,7 +81,7 @@ fn step(graph: &Graph) -> Option<Graph> {
 }
 
 /// Whether a permutation leaves the axes larger than 1 in their order.
-fn keeps_order(perm: &[usize], dims: &[usize]) -> bool {
+pub(crate) fn keeps_order(perm: &[usize], dims: &[usize]) -> bool {
     let moved: Vec<usize> = perm.iter().copied().filter(|&p| dims[p] != 1).collect();
     moved.is_sorted()
 }

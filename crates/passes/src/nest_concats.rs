@@ -19,13 +19,13 @@ fn nest_concats(graph: &Graph) -> Option<Graph> {
     let mut seen: Vec<(usize, Vec<ValueId>, ValueId)> = Vec::new();
     let mut changed = false;
     for (id, node) in graph.nodes() {
-        let Op::Concat { axis } = node.op else {
+        let (Op::Concat { axis }, None) = (&node.op, &node.candidate) else {
             rewriter.copy(id);
             continue;
         };
         let prefix = seen
             .iter()
-            .filter(|(a, operands, _)| *a == axis && operands.len() >= 2 && operands.len() < node.inputs.len())
+            .filter(|(a, operands, _)| a == axis && operands.len() >= 2 && operands.len() < node.inputs.len())
             .filter(|(_, operands, _)| node.inputs.starts_with(operands))
             .max_by_key(|(_, operands, _)| operands.len());
         match prefix {
@@ -39,7 +39,7 @@ fn nest_concats(graph: &Graph) -> Option<Graph> {
             }
             None => rewriter.copy(id),
         }
-        seen.push((axis, node.inputs.clone(), node.outputs[0]));
+        seen.push((*axis, node.inputs.clone(), node.outputs[0]));
     }
     changed.then(|| rewriter.finish())
 }

@@ -92,6 +92,7 @@ impl Session {
         let mut outputs = vec![];
         for io in model.outputs() {
             let dtype = io.dtype().ok_or_else(|| bad(io))?;
+            affordable(io.bytes().unwrap_or(u64::MAX))?;
             outputs.push(Tensor::zeros(dtype, &io.dims, Layout::Plain).map_err(|_| bad(io))?);
         }
         let inputs: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
@@ -161,6 +162,15 @@ impl Drop for Session {
         for worker in self.workers.drain(..) {
             let _ = worker.join();
         }
+    }
+}
+
+/// Whether that many bytes can be had, where to allocate them at once would end the process if they cannot.
+fn affordable(bytes: u64) -> Result<(), RuntimeError> {
+    let probe = usize::try_from(bytes).ok().map(|n| Vec::<u8>::new().try_reserve_exact(n));
+    match probe {
+        Some(Ok(())) => Ok(()),
+        _ => Err(RuntimeError::Memory { bytes, what: "an output", source: std::io::ErrorKind::OutOfMemory.into() }),
     }
 }
 

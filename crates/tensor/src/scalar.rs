@@ -28,8 +28,8 @@ impl Scalar {
         let bits = match dtype {
             DType::F32 => u64::from((value as f32).to_bits()),
             DType::F64 => value.to_bits(),
-            DType::F16 => u64::from(f16::from_f64(value).to_bits()),
-            DType::BF16 => u64::from(bf16::from_f64(value).to_bits()),
+            DType::F16 => u64::from(f16::from_f32(to_f32_odd(value)).to_bits()),
+            DType::BF16 => u64::from(bf16::from_f32(to_f32_odd(value)).to_bits()),
             DType::I8 => value as i8 as u64,
             DType::I16 => value as i16 as u64,
             DType::I32 => value as i32 as u64,
@@ -108,6 +108,17 @@ impl Scalar {
     }
 }
 
+/// The f32 below an f64 in magnitude, its last bit set where it is not exact: rounding that to a half type gives what
+/// rounding the f64 once would.
+fn to_f32_odd(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) == value || !value.is_finite() {
+        return near;
+    }
+    let above = f64::from(near.abs()) > value.abs();
+    f32::from_bits((near.to_bits() - u32::from(above)) | 1)
+}
+
 /// Prints so that the same type reads back the same bits: `1.5`, `-3`, `true`, `nan`, `inf`; odd NaNs as `nan:0x...`.
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,6 +183,15 @@ mod tests {
             let scalar = Scalar::from_bits(DType::ALL[kind], bits);
             prop_assert_eq!(Scalar::parse(scalar.dtype(), &scalar.to_string()), Some(scalar));
         }
+    }
+
+    #[test]
+    fn halves_are_rounded_once() {
+        let half = |value: f64| Scalar::from_f64(DType::F16, value).to_f64();
+        assert_eq!(half(1.0 + 2f64.powi(-11) + 2f64.powi(-40)), 1.0 + 2f64.powi(-10));
+        assert_eq!(half(1.0 + 2f64.powi(-11)), 1.0);
+        assert_eq!(half(-1e300), f64::NEG_INFINITY);
+        assert_eq!(half(65504.0 + 15.99), 65504.0);
     }
 
     #[test]

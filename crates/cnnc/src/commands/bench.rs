@@ -122,20 +122,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = ready.session.threads();
     let report =
         Report { model: model.name(), isa: model.isa().name(), backend: model.backend(), threads, iters, latency_ms };
-    if args.json {
-        println!("{}", crate::json(&report)?);
-    } else {
-        println!(
-            "{}: median {:.3} ms, min {:.3} ms, p90 {:.3} ms over {iters} runs on {} thread{} ({}, {})",
-            report.model,
-            report.latency_ms.median,
-            report.latency_ms.min,
-            report.latency_ms.p90,
-            report.threads,
-            if report.threads == 1 { "" } else { "s" },
-            report.isa,
-            report.backend
-        );
-    }
-    Ok(())
+    crate::say(&if args.json { crate::json(&report)? } else { text(&report) })
+}
+
+fn text(report: &Report) -> String {
+    let Latency { median, min, p90, .. } = report.latency_ms;
+    let threads = if report.threads == 1 { "1 thread".into() } else { format!("{} threads", report.threads) };
+    let Report { model, isa, backend, iters, .. } = report;
+    format!(
+        "{model}: median {median:.3} ms, min {min:.3} ms, p90 {p90:.3} ms over {iters} runs on {threads} ({isa}, {backend})\n"
+    )
 }

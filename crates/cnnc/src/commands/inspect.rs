@@ -63,12 +63,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         bytes: reader.bytes().len() as u64,
         variants: variants.collect(),
     };
-    if args.json {
-        println!("{}", crate::json(&report)?);
-    } else {
-        print(&report);
-    }
-    Ok(())
+    if args.json { crate::say(&crate::json(&report)?) } else { crate::say(&text(&report)) }
 }
 
 fn describe<'a>(reader: &'a Reader, k: usize, variant: &'a StoredVariant) -> VariantReport<'a> {
@@ -89,18 +84,19 @@ fn describe<'a>(reader: &'a Reader, k: usize, variant: &'a StoredVariant) -> Var
     }
 }
 
-fn print(report: &Report) {
-    println!("{}: {} (format {}), {}", report.model, report.producer, report.format, bytes(report.bytes));
+fn text(report: &Report) -> String {
+    let (model, producer, size) = (report.model, report.producer, bytes(report.bytes));
+    let mut text = format!("{model}: {producer} (format {}), {size}\n", report.format);
     for variant in &report.variants {
-        println!("\n{} ({}), for up to {} threads", variant.target, variant.backend, variant.threads);
+        text += &format!("\n{} ({}), for up to {} threads\n", variant.target, variant.backend, variant.threads);
         for io in variant.inputs {
-            println!("  input   {io}");
+            text += &format!("  input   {io}\n");
         }
         for io in variant.outputs {
-            println!("  output  {io}{}", if io.extent.is_some() { " (axis 0 at most)" } else { "" });
+            text += &format!("  output  {io}{}\n", if io.extent.is_some() { " (axis 0 at most)" } else { "" });
         }
-        println!(
-            "  code {}, constants {}, arena {}, scratch {} a thread; {} layers, {} steps, {} kernels\n",
+        text += &format!(
+            "  code {}, constants {}, arena {}, scratch {} a thread; {} layers, {} steps, {} kernels\n\n",
             bytes(variant.code_bytes as u64),
             bytes(variant.constant_bytes),
             bytes(variant.arena_bytes),
@@ -109,12 +105,13 @@ fn print(report: &Report) {
             variant.steps,
             variant.kernels
         );
-        let mut table = Table::new(&["layer", "op", "candidate", "output", ">MFLOP"]);
+        let mut table = Table::new(&["layer", "op", "output", ">MFLOP", "candidate"]);
         for layer in variant.layers {
-            let (name, candidate) = (shortened(&layer.name), shortened(&layer.candidate));
             let megaflops = format!("{:.2}", layer.flops * 1e-6);
-            table.row(vec![name, layer.op.clone(), candidate, layer.output.clone(), megaflops]);
+            let (op, output, candidate) = (layer.op.clone(), layer.output.clone(), layer.candidate.clone());
+            table.row(vec![shortened(&layer.name), op, output, megaflops, candidate]);
         }
-        print!("{table}");
+        text += &table.to_string();
     }
+    text
 }

@@ -88,12 +88,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if let Some(path) = &args.trace {
         trace::write(path, &model, &timeline)?;
     }
-    if args.json {
-        println!("{}", crate::json(&report)?);
-    } else {
-        print(&report, args.by_class);
-    }
-    Ok(())
+    crate::say(&if args.json { crate::json(&report)? } else { text(&report, args.by_class) })
 }
 
 /// Median seconds of each step, and the timeline of the last run.
@@ -163,33 +158,28 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
     }
 }
 
-fn print(report: &Report, by_class: bool) {
+fn text(report: &Report, by_class: bool) -> String {
     let percent = |share: f64| format!("{:.1}", share * 100.0);
     let rate = |gflops: f64| if gflops > 0.0 { format!("{gflops:.1}") } else { "-".into() };
-    let plural = if report.threads == 1 { "" } else { "s" };
-    println!("{} on {} thread{plural} ({}, {})", report.model, report.threads, report.isa, report.backend);
+    let threads = if report.threads == 1 { "1 thread".into() } else { format!("{} threads", report.threads) };
+    let mut text = format!("{} on {threads} ({}, {})\n", report.model, report.isa, report.backend);
     if !by_class {
         let mut table =
-            Table::new(&["layer", "op", "candidate", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak"]);
+            Table::new(&["layer", "op", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak", "candidate"]);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
-            let (name, candidate) = (shortened(l.name), shortened(l.candidate));
-            let (op, output) = (l.op.into(), l.output.into());
-            let ms = format!("{:.4}", l.ms);
-            table.row(vec![name, op, candidate, output, ms, percent(l.share), rate(l.gflops), peak]);
+            let (op, output, candidate) = (l.op.into(), l.output.into(), l.candidate.into());
+            let (ms, share) = (format!("{:.4}", l.ms), percent(l.share));
+            table.row(vec![shortened(l.name), op, output, ms, share, rate(l.gflops), peak, candidate]);
         }
-        println!("{table}");
+        text += &format!("{table}\n");
     }
     let mut table = Table::new(&["class", ">layers", ">ms", ">share %", ">GFLOP/s"]);
     for c in &report.classes {
         let ms = format!("{:.4}", c.ms);
         table.row(vec![c.class.clone(), c.layers.to_string(), ms, percent(c.share), rate(c.gflops)]);
     }
-    print!("{table}");
     let peak = report.peak_gflops.map_or("not measured".into(), |p| format!("{p:.0} GFLOP/s"));
-    println!(
-        "total {:.3} ms; {}% in generic kernels; measured peak {peak}",
-        report.total_ms,
-        percent(report.generic_share)
-    );
+    let generic = percent(report.generic_share);
+    text + &format!("{table}total {:.3} ms; {generic}% in generic kernels; measured peak {peak}\n", report.total_ms)
 }

@@ -58,10 +58,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     if let Some(count) = args.top {
         let first = outputs.first().ok_or_else(|| CliError::Usage("--top: the network has no output".into()))?;
-        print!("{}", classification(first, count, labels.as_deref()));
+        crate::say(&classification(first, count, labels.as_deref()))?;
     } else if args.output_dir.is_none() {
         for (io, output) in model.outputs().iter().zip(&outputs) {
-            println!("{}", summary(&io.name, output));
+            crate::say(&(summary(&io.name, output) + "\n"))?;
         }
     }
     Ok(())

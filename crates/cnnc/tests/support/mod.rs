@@ -67,7 +67,13 @@ impl Folder {
 }
 
 pub fn said(mut command: Command) -> Said {
-    let output = command.output().unwrap();
+    command.stdout(Stdio::piped());
+    said_to(command)
+}
+
+/// What the program says when its standard output is where the command has put it.
+pub fn said_to(mut command: Command) -> Said {
+    let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

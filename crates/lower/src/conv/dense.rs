@@ -2,7 +2,7 @@
 
 use super::{ConvShape, dense_sum, pack_weights};
 use crate::tiled::{self, TiledSum, Tiling};
-use crate::{LowerError, Lowering, Packing, Region, Work};
+use crate::{LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::Target;
 
@@ -35,10 +35,12 @@ impl Dense {
     /// Arithmetic and time of a candidate.
     pub fn work(&self, region: &Region, candidate: &Candidate, target: &Target) -> Work {
         let flops = self.shape.flops();
-        Tiling::of(candidate).map_or(Work { flops, seconds: f64::MAX }, |tiling| Work {
-            flops,
-            seconds: tiled::seconds(&self.sum(region, target, tiling.nv), &tiling, target),
-        })
+        // Weights that are no constants are packed at each run.
+        let weights = 6.0 * region.inputs[1].bytes() as f64;
+        let packing = if region.constants[1].is_none() { cost::roofline(target, 0.0, 1.0, weights, 2) } else { 0.0 };
+        let Some(tiling) = Tiling::of(candidate) else { return Work { flops, seconds: f64::MAX } };
+        let sum = self.sum(region, target, tiling.nv);
+        Work { flops, seconds: packing + tiled::seconds(&sum, &tiling, target) }
     }
 }
 

@@ -13,7 +13,7 @@ use cnnc_tensor::{Layout, Target};
 pub const DEPTHWISE: Algorithm = Algorithm {
     name: "depthwise",
     about: "depthwise convolution on blocked channels, inputs of a row reused in registers",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

@@ -13,7 +13,7 @@ use cnnc_tensor::{Layout, Target};
 pub const DIRECT: Algorithm = Algorithm {
     name: "direct",
     about: "direct convolution on blocked channels, register tiles of pixels x output channels",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

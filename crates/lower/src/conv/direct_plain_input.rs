@@ -13,7 +13,7 @@ use cnnc_tensor::{Layout, Target};
 pub const DIRECT_PLAIN_INPUT: Algorithm = Algorithm {
     name: "direct_plain_input",
     about: "direct convolution from plain channels to blocked ones, for the first layers",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

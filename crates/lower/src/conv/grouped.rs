@@ -15,7 +15,7 @@ use cnnc_tensor::{Layout, Target};
 pub const GROUPED: Algorithm = Algorithm {
     name: "grouped",
     about: "convolution of small groups on blocked channels, inputs shuffled to the lanes of their group",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

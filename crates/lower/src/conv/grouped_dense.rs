@@ -14,7 +14,7 @@ use cnnc_tensor::{Layout, Target};
 pub const GROUPED_DENSE: Algorithm = Algorithm {
     name: "grouped_dense",
     about: "grouped convolution on blocked channels over weights that are zero outside the groups",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,

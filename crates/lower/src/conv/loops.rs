@@ -15,7 +15,7 @@ use cnnc_tensor::{Layout, Target, row_major_strides};
 pub const CONV_LOOPS: Algorithm = Algorithm {
     name: "conv_loops",
     about: "convolution as a plain loop nest, any element type",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Generic,
     candidates,
     packings: no_packings,

@@ -14,7 +14,7 @@ use cnnc_tensor::{Layout, Target};
 pub const POINTWISE: Algorithm = Algorithm {
     name: "pointwise",
     about: "1x1 convolution on blocked channels as a matrix product without copies",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

@@ -37,6 +37,10 @@ pub fn dense_sum(shape: &ConvShape, input: Layout, lanes: usize, nv: usize, flat
             })
             .collect()
     };
+    // Axes of one position at the end are no axes: tiles run along the last that has several.
+    while axes.len() > 1 && axes.last().is_some_and(|a| a.axis == WindowAxis::plain(1)) {
+        axes.pop();
+    }
     let columns = axes.pop().unwrap_or(RowAxis { axis: WindowAxis::plain(1), x_stride: 0, w_stride: 0 });
     let blocks = group_channels.div_ceil(block) as i64;
     let w_block = taps * block as i64 * width;
@@ -57,6 +61,7 @@ pub fn dense_sum(shape: &ConvShape, input: Layout, lanes: usize, nv: usize, flat
             shape.group_outputs().div_ceil(lanes)
         },
         x_group: blocks * pixels,
+        x_item: 0,
         w_first: 0,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,

@@ -3,7 +3,7 @@
 //! phase; nothing is multiplied by inserted zeros. Blocked result, blocked or plain input.
 
 use crate::conv::{ConvShape, is_blocked_f32};
-use crate::tiled::{self, BatchAxis, Channels, ResultPlace, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
+use crate::tiled::{self, BatchAxis, Channels, Input, ResultPlace, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -14,7 +14,7 @@ use cnnc_tensor::{Layout, Target, row_major_strides};
 pub const TRANSPOSED_PHASES: Algorithm = Algorithm {
     name: "transposed_phases",
     about: "transposed convolution as one direct convolution for each phase of the strides",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,
@@ -124,6 +124,7 @@ fn phase_sum(region: &Region, shape: &ConvShape, target: &Target, nv: usize, pha
             shape.group_outputs().div_ceil(lanes)
         },
         x_group: blocks * pixels,
+        x_item: 0,
         w_first,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,
@@ -173,12 +174,11 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
     let tiling = Tiling::of(candidate).ok_or_else(|| illegal(region, candidate, "parameters are missing"))?;
     let shape = fits(region, target).ok_or_else(|| illegal(region, candidate, "layouts or channels do not fit"))?;
-    let elems = region.inputs[0].layout.physical_count(&region.inputs[0].dims).unwrap_or(0);
     let mut lowering = LoweringBuilder::default();
     let mut in_place = vec![];
     for sum in sums(region, &shape, target, tiling.nv) {
         tiled::check(region, candidate, &sum, &tiling)?;
-        let emitted = tiled::emit(TRANSPOSED_PHASES.name, region, &sum, &tiling, (Operand::Input(0), elems));
+        let emitted = tiled::emit(TRANSPOSED_PHASES.name, region, &sum, &tiling, &Input::Direct(Operand::Input(0)));
         lowering.call(emitted.kernel, emitted.operands);
         in_place = emitted.in_place;
     }

@@ -140,7 +140,8 @@ impl<'a> Floats<'a> {
         rest.iter().rev().fold(self.c(last), |sum, &c| self.fma(sum, x, self.c(c)))
     }
 
-    /// `|magnitude|` with the sign of `sign`.
+    /// `|magnitude|` with the sign of `sign`. Not to be selected against one of the two: LLVM 19 turns that into a
+    /// masked `vpternlog` of wrongly ordered operands.
     pub fn copy_sign(&self, magnitude: Val, sign: Val) -> Val {
         let sign_bit = self.int(if self.single() { i64::from(i32::MIN) } else { i64::MIN });
         let sign = self.binary(BinOp::And, self.bits(sign), sign_bit);

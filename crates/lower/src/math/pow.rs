@@ -22,7 +22,7 @@ pub fn pow(v: &Floats, x: Val, y: Val) -> Val {
     let whole = v.eq(v.unary(UnOp::Floor, y), y);
     let even = v.eq(v.unary(UnOp::Floor, half), half);
     let odd = v.binary(BinOp::And, whole, v.builder(|b| b.unary(UnOp::Not, even)));
-    let signed = v.select(odd, v.copy_sign(magnitude, x), magnitude);
+    let signed = v.copy_sign(magnitude, v.select(odd, x, zero));
     let negative = v.binary(BinOp::And, v.lt(x, zero), v.compare(CmpOp::Gt, x, v.c(f64::NEG_INFINITY)));
     let undefined = v.binary(BinOp::And, negative, v.builder(|b| b.unary(UnOp::Not, whole)));
     let result = v.select(undefined, v.c(f64::NAN), signed);

@@ -9,7 +9,8 @@ use cnnc_tensor::{DType, Scalar};
 pub fn remainder(v: &Floats, x: Val, y: Val) -> Val {
     let magnitude = if v.single() { single(v, v.abs(x), v.abs(y)) } else { double(v, x, y) };
     let smaller = v.lt(v.abs(x), v.abs(y));
-    let result = v.select(smaller, x, v.copy_sign(magnitude, x));
+    let magnitude = v.select(smaller, v.abs(x), magnitude);
+    let result = v.copy_sign(magnitude, x);
     let infinite = v.eq(v.abs(x), v.c(f64::INFINITY));
     let undefined = v.binary(BinOp::Or, infinite, v.eq(y, v.c(0.0)));
     let unordered = v.binary(BinOp::Or, v.compare(CmpOp::Ne, x, x), v.compare(CmpOp::Ne, y, y));

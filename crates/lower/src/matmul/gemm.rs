@@ -15,7 +15,7 @@ use cnnc_tensor::{DType, Layout, Target};
 pub const GEMM: Algorithm = Algorithm {
     name: "gemm",
     about: "matrix product in register tiles, the second matrix packed or as it is",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Tuned,
     candidates,
     packings,
@@ -83,6 +83,7 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, packed:
         outputs: shape.n,
         group_vectors: shape.n.div_ceil(lanes),
         x_group: 0,
+        x_item: 0,
         w_first: 0,
         w_bundle,
         w_vector: lanes as i64,

@@ -15,7 +15,7 @@ use cnnc_tensor::{Layout, Target};
 pub const MATMUL_LOOPS: Algorithm = Algorithm {
     name: "matmul_loops",
     about: "matrix product as a plain loop nest, any element type",
-    accuracy: Accuracy::Exact,
+    accuracy: Accuracy::Rounding,
     class: Class::Generic,
     candidates,
     packings: no_packings,

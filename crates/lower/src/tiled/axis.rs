@@ -108,6 +108,16 @@ impl WindowAxis {
     /// The outputs cut into tiles of `size`, the last one smaller, and tiles of equal code put together.
     pub fn segments(&self, size: usize) -> Vec<Segment> {
         let mut segments: Vec<Segment> = vec![];
+        if !self.clips() {
+            let size = size.max(1);
+            let rest = self.outputs % size;
+            for (first, tiles, outputs) in [(0, self.outputs / size, size), (self.outputs - rest, 1, rest)] {
+                if tiles * outputs > 0 {
+                    segments.push(Segment { first, tiles, outputs, valid: vec![0..outputs; self.taps] });
+                }
+            }
+            return segments;
+        }
         for first in (0..self.outputs).step_by(size.max(1)) {
             let outputs = size.min(self.outputs - first);
             let valid: Vec<_> = (0..self.taps).map(|t| self.valid_outputs(t, first, outputs)).collect();

@@ -104,9 +104,9 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let first = cold
         + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
         + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);
-    let repeated = again(weight_passes, all_weights, all_weights + item_input)
-        + again(input_passes, input_bytes, input_bytes + bundle_weights);
-    arithmetic + batch as f64 * (0.5 * first + 0.5 * repeated) + 2000.0
+    let repeated = 0.8 * again(weight_passes, all_weights, all_weights + item_input)
+        + 0.4 * again(input_passes, input_bytes, input_bytes + bundle_weights);
+    arithmetic + batch as f64 * (0.5 * first + repeated) + 2000.0
 }
 
 /// Cycles more for each input that is broadcast, where the inputs of a tile lie on lines of their own (rows of a

@@ -1,6 +1,6 @@
 //! A register-tiled sum as a whole lowering of one kernel.
 
-use super::{TiledSum, Tiling, emit};
+use super::{Emitted, Input, TiledSum, Tiling, emit};
 use crate::{LowerError, Lowering, LoweringBuilder, Operand, Region};
 use cnnc_ir::graph::Candidate;
 
@@ -29,10 +29,14 @@ pub fn illegal(region: &Region, candidate: &Candidate, why: &str) -> LowerError 
 /// The lowering of a sum whose input is operand 0 and whose (packed) weights are operand 1.
 pub fn lower(region: &Region, candidate: &Candidate, sum: &TiledSum, tiling: &Tiling) -> Result<Lowering, LowerError> {
     check(region, candidate, sum, tiling)?;
-    let elems = region.inputs[0].layout.physical_count(&region.inputs[0].dims).unwrap_or(0);
-    let emitted = emit(&candidate.algorithm, region, sum, tiling, (Operand::Input(0), elems));
+    let emitted = emit(&candidate.algorithm, region, sum, tiling, &Input::Direct(Operand::Input(0)));
+    Ok(whole(emitted))
+}
+
+/// A lowering of one kernel.
+pub fn whole(emitted: Emitted) -> Lowering {
     let mut lowering = LoweringBuilder::default();
     lowering.call(emitted.kernel, emitted.operands);
     emitted.in_place.into_iter().for_each(|operand| lowering.in_place(operand, 0));
-    Ok(lowering.finish())
+    lowering.finish()
 }

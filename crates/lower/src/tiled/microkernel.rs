@@ -28,12 +28,14 @@ impl Accumulators {
         self.vars.iter().flatten().for_each(|&var| b.set(var, zero));
     }
 
-    /// Loads all from consecutive vectors of a buffer.
-    pub fn load(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
+    /// Adds consecutive vectors of a buffer.
+    pub fn add(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
         for (k, &var) in self.vars.iter().flatten().enumerate() {
             let index = b.offset(at, k as i64 * i64::from(self.lanes));
-            let value = b.load(buffer, index, self.lanes);
-            b.set(var, value);
+            let before = b.load(buffer, index, self.lanes);
+            let value = b.get(var);
+            let sum = b.add(before, value);
+            b.set(var, sum);
         }
     }
 

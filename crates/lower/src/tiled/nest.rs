@@ -7,6 +7,9 @@ use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
 use cnnc_tensor::DType;
 
+/// Terms that are summed in one chain of multiply-adds.
+const SPAN: usize = 128;
+
 /// A kernel and what it is bound to.
 #[derive(Clone, Debug)]
 pub struct Emitted {
@@ -18,19 +21,34 @@ pub struct Emitted {
     pub in_place: Vec<usize>,
 }
 
-/// The kernel of a sum under a tiling. `input` is what the input buffer is bound to, and its elements; the weights are
-/// operand 1 of the region. The sum must not be empty.
-pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: (Operand, usize)) -> Emitted {
+/// Copies what a work item reads: from the operand to the private copy, for batch coordinates and an item number.
+pub type Fill<'a> = dyn Fn(&mut KernelBuilder, (Buf, Buf), &[Val], Val) + 'a;
+
+/// Where the sum's input comes from.
+pub enum Input<'a> {
+    /// Read in place.
+    Direct(Operand),
+    /// Each work item copies its part to scratch of so many elements first, and then computes all result vectors.
+    Copied(Operand, usize, &'a Fill<'a>),
+}
+
+/// The kernel of a sum under a tiling. `input` is a value of the type of operand 0, the weights are operand 1 of the
+/// region. The sum must not be empty.
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: &Input) -> Emitted {
     let mut b = KernelBuilder::new(name);
     let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
-    let x = b.buffer("x", DType::F32, input.1, Role::Read);
+    let from = b.buffer("x", DType::F32, elems(0), Role::Read);
     let w = b.buffer("w", DType::F32, elems(1), Role::Read);
     let tail = Tail::declare(&mut b, region);
     let result = &region.outputs[0];
     let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
     let in_place = tail.in_place(&mut b, out);
 
-    let mut operands = vec![input.0, Operand::Input(1)];
+    let (operand, x) = match input {
+        Input::Direct(operand) => (*operand, from),
+        Input::Copied(operand, size, _) => (*operand, b.buffer("copy", DType::F32, *size, Role::Scratch)),
+    };
+    let mut operands = vec![operand, Operand::Input(1)];
     operands.extend(tail.operands());
     operands.push(Operand::Output(0));
 
@@ -45,11 +63,17 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
             if by_columns { tiling.tiles * tiling.mr } else { tiling.rows.min(row_count) * sum.columns.axis.outputs };
         b.buffer("partial", DType::F32, positions * tiling.nv * sum.lanes, Role::Scratch)
     });
+    let terms = sum.channels.block * sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product::<usize>();
+    let span = (SPAN / terms.max(1)).max(1);
+    let totals = (chunk > span + span / 2 && sum.mixed_groups.is_none()).then(|| {
+        let elems = tiling.mr.min(sum.columns.axis.outputs) * tiling.nv * sum.lanes;
+        (b.buffer("totals", DType::F32, elems, Role::Scratch), span)
+    });
     let nest = Nest {
         sum,
         tiling,
         tail: &tail,
-        buffers: Buffers { x, w, out, partial },
+        buffers: Buffers { x, w, out, partial, totals },
         segments: sum.columns.axis.segments(tiling.mr),
         by_columns,
         row_count,
@@ -57,6 +81,16 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     };
 
     let mut extents: Vec<usize> = sum.batch.iter().map(|axis| axis.extent).collect();
+    if let Input::Copied(_, _, fill) = input {
+        extents.push(items);
+        b.parallel(extents.iter().product(), |b, index| {
+            let mut batch = b.unflatten(index, &extents);
+            let Some(item) = batch.pop() else { return };
+            fill(b, (from, x), &batch, item);
+            b.serial(0, bundles as i64, |b, bundle| nest.work_item(b, Item { batch, bundle, item }, bundles));
+        });
+        return Emitted { kernel: b.finish(), operands, in_place };
+    }
     extents.extend(if tiling.weights_outer { [bundles, items] } else { [items, bundles] });
     b.parallel(extents.iter().product(), |b, index| {
         let mut coords = b.unflatten(index, &extents);
@@ -72,7 +106,10 @@ pub(super) struct Buffers {
     x: Buf,
     w: Buf,
     pub(super) out: Buf,
+    /// Sums of the chunks before, of a whole work item.
     partial: Option<Buf>,
+    /// Sums of the spans before, of a tile, and the channel blocks of a span.
+    totals: Option<(Buf, usize)>,
 }
 
 pub(super) struct Nest<'a> {
@@ -142,7 +179,7 @@ impl Nest<'_> {
 
     fn chunks(&self, b: &mut KernelBuilder, item: &Item, bundle: &Bundle) {
         let sum = self.sum;
-        let mut x_terms: Vec<(Val, i64)> = vec![];
+        let mut x_terms = vec![(item.item, -sum.x_item)];
         let mut w_terms = vec![(item.bundle, sum.w_bundle)];
         for (&at, axis) in item.batch.iter().zip(&sum.batch) {
             x_terms.push((at, axis.x_stride));
@@ -291,16 +328,43 @@ impl Nest<'_> {
         match (place.ends, self.buffers.partial) {
             (Some((is_first, is_last)), Some(partial)) => {
                 let at = self.partial_index(b, place, first);
-                b.if_else(is_first, |b| acc.clear(b), |b| acc.load(b, partial, at));
-                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
+                b.if_else(is_first, |_| {}, |b| acc.add(b, partial, at));
                 b.if_else(is_last, |b| self.store(b, place, segment, first, &acc), |b| acc.store(b, partial, at));
             }
             _ => {
-                acc.clear(b);
-                streams.accumulate(b, &acc, place.blocks, x, place.w);
+                self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
                 self.store(b, place, segment, first, &acc);
             }
         }
+    }
+
+    /// Sums a tile over channel blocks. Long sums are taken span by span and the spans added up, so that the rounding
+    /// error grows with the root of a span's length and not of the whole (Higham, "The accuracy of floating point
+    /// summation", 1993, on blocked summation).
+    fn accumulate(
+        &self,
+        b: &mut KernelBuilder,
+        streams: &Streams,
+        acc: &Accumulators,
+        blocks: (Val, Val),
+        (x, w): (Val, Val),
+    ) {
+        let Some((totals, span)) = self.buffers.totals else {
+            acc.clear(b);
+            return streams.accumulate(b, acc, blocks, x, w);
+        };
+        let zero = b.index(0);
+        acc.clear(b);
+        acc.store(b, totals, zero);
+        b.for_axis(Axis::Serial, blocks.0, blocks.1, span as i64, |b, begin| {
+            let end = b.offset(begin, span as i64);
+            let end = b.binary(BinOp::Min, end, blocks.1);
+            acc.clear(b);
+            streams.accumulate(b, acc, (begin, end), x, w);
+            acc.add(b, totals, zero);
+            acc.store(b, totals, zero);
+        });
     }
 
     fn partial_index(&self, b: &mut KernelBuilder, place: &Place, first: Val) -> Val {

@@ -45,6 +45,7 @@ impl Nest<'_> {
     /// Which coordinate of the result walks along the columns.
     fn column_coordinate(&self, coords: &[Val]) -> usize {
         match self.sum.place {
+            ResultPlace::Blocked { flattened: false, .. } => 2 + self.sum.rows.len(),
             ResultPlace::Blocked { .. } => coords.len() - 1,
             ResultPlace::Rows { .. } => coords.len() - 2,
         }
@@ -99,6 +100,9 @@ impl Nest<'_> {
                     }
                 }
                 coords.push(column);
+                while coords.len() < spatial.len() + 2 {
+                    coords.push(b.index(0));
+                }
                 terms.push((column, lanes));
                 (coords, b.address(0, &terms))
             }

@@ -28,14 +28,13 @@ pub fn run(args: &compile::Args) -> Result<(), CliError> {
     let targets: Vec<String> = artifact.variants.iter().map(|v| format!("{} ({})", v.isa, v.backend)).collect();
     let layers = artifact.variants.first().map_or(0, |v| v.plan.layers.len());
     let size = std::fs::metadata(&args.output).map_or(0, |m| m.len());
-    println!(
-        "{}: {}, {layers} layers, {} in {:.1} s",
+    cnnc_cli::say(&format!(
+        "{}: {}, {layers} layers, {} in {:.1} s\n",
         args.output.display(),
         bytes(size),
         targets.join(", "),
         start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    ))
 }
 
 /// Compiles; where an input's content turns out to decide shapes and is offered, it is bound and no input any more.
@@ -71,8 +70,7 @@ fn compile_binding(
 pub fn inputs(args: &inputs::Args) -> Result<(), CliError> {
     let declared = cnnc_onnx::inspect_inputs(&args.model).map_err(failure::import)?;
     let inputs: Vec<Input> = declared.into_iter().map(declared_input).collect();
-    println!("{}", cnnc_cli::json(&inputs)?);
-    Ok(())
+    cnnc_cli::say(&cnnc_cli::json(&inputs)?)
 }
 
 fn declared_input(info: InputInfo) -> Input {

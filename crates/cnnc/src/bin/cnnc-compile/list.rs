@@ -34,13 +34,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let object = |row: &Vec<String>| -> serde_json::Value {
             names.iter().zip(row).map(|(name, cell)| (name.to_string(), json!(cell))).collect()
         };
-        println!("{}", cnnc_cli::json(&rows.iter().map(object).collect::<Vec<_>>())?);
-        return Ok(());
+        return cnnc_cli::say(&cnnc_cli::json(&rows.iter().map(object).collect::<Vec<_>>())?);
     }
     let mut table = Table::new(headings);
     rows.into_iter().for_each(|row| table.row(row));
-    print!("{table}");
-    Ok(())
+    cnnc_cli::say(&table.to_string())
 }
 
 fn targets() -> Vec<Vec<String>> {

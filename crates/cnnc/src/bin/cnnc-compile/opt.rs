@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     };
     match &args.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
-        None if args.compile.dump.is_none() => print!("{text}"),
+        None if args.compile.dump.is_none() => cnnc_cli::say(&text)?,
         None => {}
     }
     Ok(())

@@ -1,0 +1,329 @@
+//! The kernel of direct convolution on the plain layout: copy the rows of a run into scratch, then sum.
+
+use super::ConvShape;
+use crate::operand::Position;
+use crate::scalar_sum::serial;
+use crate::tail::Tail;
+use crate::tiled::WindowAxis;
+use crate::{Lowering, LoweringBuilder, Operand, Region};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Ty, Val, Var};
+use cnnc_tensor::{DType, row_major_strides};
+
+/// A convolution on the plain layout, and how it is tiled.
+#[derive(Clone, Debug)]
+pub struct PlainConv {
+    /// The shape.
+    pub shape: ConvShape,
+    /// Lanes of a vector.
+    pub lanes: usize,
+    /// Output channels of a register tile.
+    pub mr: usize,
+    /// Vectors of a register tile.
+    pub nv: usize,
+    /// Vectors of the run of a row that a work item computes; a multiple of `nv`.
+    pub run: usize,
+}
+
+impl PlainConv {
+    /// Tiles of output channels in a group.
+    pub fn tiles(&self) -> usize {
+        self.shape.group_outputs().div_ceil(self.mr)
+    }
+
+    fn last(&self) -> usize {
+        self.shape.output.len() - 1
+    }
+
+    fn stride(&self) -> usize {
+        self.shape.window.strides[self.last()]
+    }
+
+    /// Columns that each phase of the stride holds in scratch.
+    fn width(&self) -> usize {
+        let window = &self.shape.window;
+        let reach = (window.kernel[self.last()] - 1) * window.dilations[self.last()];
+        self.run * self.lanes + reach / self.stride()
+    }
+
+    /// Row taps: all but those of the last axis.
+    fn row_taps(&self) -> usize {
+        self.shape.window.kernel[..self.last()].iter().product()
+    }
+
+    /// Elements of scratch: `[channels][row taps][phases][width]`.
+    pub fn scratch_elems(&self) -> usize {
+        self.shape.channels * self.row_taps() * self.stride() * self.width()
+    }
+
+    /// The whole lowering.
+    pub fn lower(&self, name: &str, region: &Region) -> Lowering {
+        let mut b = KernelBuilder::new(name);
+        let x = b.buffer("x", DType::F32, region.inputs[0].count(), Role::Read);
+        let w = b.buffer("w", DType::F32, region.inputs[1].count(), Role::Read);
+        let tail = Tail::declare(&mut b, region);
+        let out = b.buffer("out", DType::F32, region.outputs[0].count(), Role::Write);
+        let in_place = tail.in_place(&mut b, out);
+        let rows = b.buffer("rows", DType::F32, self.scratch_elems(), Role::Scratch);
+        let kernel = Emitter { conv: self, tail: &tail, x, w, out, rows };
+        let shape = &self.shape;
+        let runs = shape.output[self.last()].div_ceil(self.run * self.lanes);
+        let mut items = vec![shape.images];
+        items.extend(&shape.output[..self.last()]);
+        items.push(runs);
+        b.parallel(items.iter().product(), |b, index| {
+            let at = b.unflatten(index, &items);
+            let first = b.scale(at[at.len() - 1], (self.run * self.lanes) as i64);
+            let outer = at[1..at.len() - 1].to_vec();
+            kernel.copy(b, at[0], &outer, first);
+            kernel.sum(b, at[0], &outer, first);
+        });
+        let mut lowering = LoweringBuilder::default();
+        let mut operands = vec![Operand::Input(0), Operand::Input(1)];
+        operands.extend(tail.operands());
+        operands.push(Operand::Output(0));
+        lowering.call(b.finish(), operands);
+        in_place.into_iter().for_each(|k| lowering.in_place(k, 0));
+        lowering.finish()
+    }
+}
+
+struct Emitter<'a> {
+    conv: &'a PlainConv,
+    tail: &'a Tail,
+    x: Buf,
+    w: Buf,
+    out: Buf,
+    rows: Buf,
+}
+
+impl Emitter<'_> {
+    /// Copies the input rows of a run: zeros where there is no input.
+    fn copy(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
+        let (conv, shape) = (self.conv, &self.conv.shape);
+        let pixels = shape.input_pixels() as i64;
+        let size = (conv.row_taps() * conv.stride() * conv.width()) as i64;
+        b.serial(0, shape.channels as i64, |b, channel| {
+            let x = b.address(0, &[(image, shape.channels as i64 * pixels), (channel, pixels)]);
+            let to = b.scale(channel, size);
+            self.copy_rows(b, outer, 0, (x, to, None), first);
+        });
+    }
+
+    /// Row taps of an axis; `at` is the input element and the scratch element so far, and whether the row exists.
+    fn copy_rows(&self, b: &mut KernelBuilder, outer: &[Val], axis: usize, at: (Val, Val, Option<Val>), first: Val) {
+        let (shape, window) = (&self.conv.shape, &self.conv.shape.window);
+        if axis == outer.len() {
+            return self.copy_row(b, at, first);
+        }
+        let x_stride = row_major_strides(&shape.input)[axis] as i64;
+        let inner: usize = window.kernel[axis + 1..self.conv.last()].iter().product();
+        let to_stride = (inner * self.conv.stride() * self.conv.width()) as i64;
+        b.serial(0, window.kernel[axis] as i64, |b, tap| {
+            let along =
+                WindowAxis::convolution(1, shape.input[axis], 1, window.strides[axis], 1, window.pads_begin[axis]);
+            let input = b.address(along.offset, &[(outer[axis], along.step), (tap, window.dilations[axis] as i64)]);
+            let (zero, extent) = (b.index(0), b.index(shape.input[axis] as i64));
+            let after_begin = b.compare(CmpOp::Ge, input, zero);
+            let before_end = b.compare(CmpOp::Lt, input, extent);
+            let mut exists = b.binary(BinOp::And, after_begin, before_end);
+            if let Some(so_far) = at.2 {
+                exists = b.binary(BinOp::And, so_far, exists);
+            }
+            let x = b.address(0, &[(input, x_stride), (at.0, 1)]);
+            let to = b.address(0, &[(tap, to_stride), (at.1, 1)]);
+            self.copy_rows(b, outer, axis + 1, (x, to, Some(exists)), first);
+        });
+    }
+
+    /// One row, each phase of the stride by itself: column j of a phase is input `(first + j) * stride + phase - pad`.
+    fn copy_row(&self, b: &mut KernelBuilder, (x, to, exists): (Val, Val, Option<Val>), first: Val) {
+        let (conv, shape) = (self.conv, &self.conv.shape);
+        let (stride, width) = (conv.stride() as i64, conv.width() as i64);
+        let extent = shape.input[conv.last()] as i64;
+        for phase in 0..stride {
+            let to = b.offset(to, phase * width);
+            let start = b.address(phase - shape.window.pads_begin[conv.last()] as i64, &[(first, stride)]);
+            let (zero, all) = (b.index(0), b.index(width));
+            // Columns whose input exists: begin = ceil(-start / stride), end = ceil((extent - start) / stride).
+            let mut clamp = |from: i64| {
+                let from = b.index(from + stride - 1);
+                let left = b.sub(from, start);
+                let left = b.binary(BinOp::Max, left, zero);
+                let (columns, _) = b.div_rem(left, stride);
+                b.binary(BinOp::Min, columns, all)
+            };
+            let (begin, mut end) = (clamp(0), clamp(extent));
+            if let Some(exists) = exists {
+                end = b.select(exists, end, begin);
+            }
+            self.fill(b, to, (zero, begin));
+            let x = b.add(x, start);
+            if stride == 1 {
+                self.vectors(b, (begin, end), |b, j, count| {
+                    let from = b.add(x, j);
+                    let value = match count {
+                        Some(count) => b.load_count(self.x, from, conv.lanes as u16, count),
+                        None => b.load(self.x, from, conv.lanes as u16),
+                    };
+                    let at = b.add(to, j);
+                    self.store_row(b, at, value, count);
+                });
+            } else {
+                serial(b, (begin, end), |b, j| {
+                    let from = b.address(0, &[(j, stride), (x, 1)]);
+                    let value = b.load(self.x, from, 1);
+                    let at = b.add(to, j);
+                    b.store(self.rows, at, value);
+                });
+            }
+            self.fill(b, to, (end, all));
+        }
+    }
+
+    fn fill(&self, b: &mut KernelBuilder, to: Val, bounds: (Val, Val)) {
+        let zeros = b.f32(0.0, self.conv.lanes as u16);
+        self.vectors(b, bounds, |b, j, count| {
+            let at = b.add(to, j);
+            self.store_row(b, at, zeros, count);
+        });
+    }
+
+    fn store_row(&self, b: &mut KernelBuilder, at: Val, value: Val, count: Option<Val>) {
+        match count {
+            Some(count) => b.store_count(self.rows, at, value, count),
+            None => b.store(self.rows, at, value),
+        }
+    }
+
+    /// Runs over columns a vector at a time; the last one may be partial and has a count.
+    fn vectors(
+        &self,
+        b: &mut KernelBuilder,
+        (begin, end): (Val, Val),
+        body: impl Fn(&mut KernelBuilder, Val, Option<Val>),
+    ) {
+        let lanes = self.conv.lanes as i64;
+        let zero = b.index(0);
+        let extent = b.sub(end, begin);
+        let extent = b.binary(BinOp::Max, extent, zero);
+        let (_, rest) = b.div_rem(extent, lanes);
+        let full = b.sub(extent, rest);
+        let full = b.add(begin, full);
+        b.for_axis(Axis::Serial, begin, full, lanes, |b, j| body(b, j, None));
+        let partial = b.compare(CmpOp::Gt, rest, zero);
+        b.if_(partial, |b| body(b, full, Some(rest)));
+    }
+
+    fn sum(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
+        let (conv, shape) = (self.conv, &self.conv.shape);
+        let (tiles, outputs) = (conv.tiles(), shape.group_outputs());
+        let vectors = b.index(conv.run as i64);
+        b.serial(0, shape.groups as i64, |b, group| {
+            let tile_loop = |b: &mut KernelBuilder, begin: usize, end: usize, mr: usize| {
+                b.serial(begin as i64, end as i64, |b, tile| {
+                    let channel = b.address(0, &[(group, outputs as i64), (tile, conv.mr as i64)]);
+                    let size = (shape.group_channels() * shape.taps() * conv.mr) as i64;
+                    let w = b.address(0, &[(group, tiles as i64 * size), (tile, size)]);
+                    let zero = b.index(0);
+                    b.for_axis(Axis::Serial, zero, vectors, conv.nv as i64, |b, vector| {
+                        let column = b.address(0, &[(vector, conv.lanes as i64), (first, 1)]);
+                        let extent = b.index(shape.output[conv.last()] as i64);
+                        let inside = b.compare(CmpOp::Lt, column, extent);
+                        b.if_(inside, |b| {
+                            let acc = self.accumulate(b, group, vector, w, mr);
+                            let mut coords = vec![image, channel];
+                            coords.extend(outer);
+                            coords.push(column);
+                            self.store(b, &acc, &coords);
+                        });
+                    });
+                });
+            };
+            let full = outputs / conv.mr;
+            tile_loop(b, 0, full, conv.mr);
+            if full < tiles {
+                tile_loop(b, full, tiles, outputs % conv.mr);
+            }
+        });
+    }
+
+    fn accumulate(&self, b: &mut KernelBuilder, group: Val, vector: Val, w: Val, mr: usize) -> Vec<Vec<Var>> {
+        let (conv, shape) = (self.conv, &self.conv.shape);
+        let lanes = conv.lanes as u16;
+        let ty = Ty::vector(DType::F32, lanes);
+        let acc: Vec<Vec<Var>> = (0..mr).map(|_| (0..conv.nv).map(|_| b.var(ty)).collect()).collect();
+        let zero = b.f32(0.0, lanes);
+        acc.iter().flatten().for_each(|&var| b.set(var, zero));
+        let (width, stride) = (conv.width(), conv.stride());
+        let taps = shape.window.kernel[conv.last()];
+        let row = (stride * width) as i64;
+        let rows = (shape.group_channels() * conv.row_taps()) as i64;
+        let start = b.address(0, &[(group, rows * row), (vector, i64::from(lanes))]);
+        b.serial(0, rows, |b, r| {
+            let x = b.address(0, &[(r, row), (start, 1)]);
+            let w = b.address(0, &[(r, (taps * conv.mr) as i64), (w, 1)]);
+            for tap in 0..taps {
+                let column = tap * shape.window.dilations[conv.last()];
+                let from = (column % stride * width + column / stride) as i64;
+                let vectors: Vec<Val> = (0..conv.nv)
+                    .map(|j| {
+                        let at = b.offset(x, from + (j * conv.lanes) as i64);
+                        b.load(self.rows, at, lanes)
+                    })
+                    .collect();
+                for (i, row) in acc.iter().enumerate() {
+                    let at = b.offset(w, (tap * conv.mr + i) as i64);
+                    let weight = b.load_splat(self.w, at, lanes);
+                    for (&var, &vector) in row.iter().zip(&vectors) {
+                        let sum = b.get(var);
+                        let sum = b.mul_add(weight, vector, sum);
+                        b.set(var, sum);
+                    }
+                }
+            }
+        });
+        acc
+    }
+
+    /// Stores the vectors of a tile whose first is at `coords`, as far as the row goes.
+    fn store(&self, b: &mut KernelBuilder, acc: &[Vec<Var>], coords: &[Val]) {
+        let (conv, shape) = (self.conv, &self.conv.shape);
+        let lanes = conv.lanes as i64;
+        let mut dims = vec![shape.images, shape.outputs];
+        dims.extend(&shape.output);
+        let strides = row_major_strides(&dims);
+        let extent = dims[dims.len() - 1] as i64;
+        let even = extent % lanes == 0 && extent % (lanes * conv.nv as i64) == 0;
+        for j in 0..conv.nv {
+            let mut coords = coords.to_vec();
+            let last = coords.len() - 1;
+            coords[last] = b.offset(coords[last], j as i64 * lanes);
+            let end = b.index(extent);
+            let left = b.sub(end, coords[last]);
+            let all = b.index(lanes);
+            let count = (!even).then(|| b.binary(BinOp::Min, left, all));
+            let emit = |b: &mut KernelBuilder| {
+                for (i, row) in acc.iter().enumerate() {
+                    let mut coords = coords.clone();
+                    coords[1] = b.offset(coords[1], i as i64);
+                    let terms: Vec<(Val, i64)> = coords.iter().zip(&strides).map(|(&c, &s)| (c, s as i64)).collect();
+                    let flat = b.address(0, &terms);
+                    let at = Position { coords: &coords, flat, lanes: lanes as u16, count };
+                    let element = b.get(row[j]);
+                    let value = self.tail.apply(b, element, &at);
+                    match count {
+                        Some(count) => b.store_count(self.out, flat, value, count),
+                        None => b.store(self.out, flat, value),
+                    }
+                }
+            };
+            if j == 0 || even {
+                emit(b);
+            } else {
+                let zero = b.index(0);
+                let some = b.compare(CmpOp::Gt, left, zero);
+                b.if_(some, emit);
+            }
+        }
+    }
+}
