@@ -1,15 +1,13 @@
 //! Convolution as one plain loop nest: every element type, group and window, plain layouts.
 
 use super::ConvShape;
-use crate::operand::Position;
-use crate::scalar_sum::{ScalarSum, serial};
-use crate::tail::Tail;
+use crate::scalar_sum::{ScalarSum, is_plain, lower_sums, serial};
 use crate::tiled::{WindowAxis, illegal};
-use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work, cost};
+use crate::{Algorithm, Class, LowerError, Lowering, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
-use cnnc_ir::kernel::{Buf, KernelBuilder, Role, Val};
-use cnnc_tensor::{Layout, Target, row_major_strides};
+use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
+use cnnc_tensor::{Target, row_major_strides};
 
 /// Convolution by plain loops.
 pub const CONV_LOOPS: Algorithm = Algorithm {
@@ -18,7 +16,7 @@ pub const CONV_LOOPS: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     class: Class::Generic,
     candidates,
-    packings: no_packings,
+    packings: |_, _, _| vec![],
     work,
     lower,
 };
@@ -27,19 +25,11 @@ pub const CONV_LOOPS: Algorithm = Algorithm {
 const EFFICIENCY: f64 = 0.01;
 
 fn fits(region: &Region) -> Option<ConvShape> {
-    let shape = ConvShape::of(region)?;
-    let types = region.inputs.iter().chain(&region.outputs);
-    let dtype = region.outputs[0].dtype;
-    let plain = types.clone().all(|t| t.layout == Layout::Plain);
-    (plain && region.inputs[..2].iter().all(|t| t.dtype == dtype)).then_some(shape)
+    ConvShape::of(region).filter(|_| is_plain(region))
 }
 
 fn candidates(region: &Region, _target: &Target) -> Vec<Candidate> {
     fits(region).map_or(vec![], |_| vec![Candidate::new(CONV_LOOPS.name, &[])])
-}
-
-fn no_packings(_region: &Region, _candidate: &Candidate, _target: &Target) -> Vec<Packing> {
-    vec![]
 }
 
 fn work(region: &Region, _candidate: &Candidate, target: &Target) -> Work {
@@ -49,32 +39,7 @@ fn work(region: &Region, _candidate: &Candidate, target: &Target) -> Work {
 
 fn lower(region: &Region, candidate: &Candidate, _target: &Target) -> Result<Lowering, LowerError> {
     let shape = fits(region).ok_or_else(|| illegal(region, candidate, "an operand is blocked or of another type"))?;
-    let mut b = KernelBuilder::new(CONV_LOOPS.name);
-    let (x_type, w_type, result) = (&region.inputs[0], &region.inputs[1], &region.outputs[0]);
-    let x = b.buffer("x", x_type.dtype, x_type.count(), Role::Read);
-    let w = b.buffer("w", w_type.dtype, w_type.count(), Role::Read);
-    let tail = Tail::declare(&mut b, region);
-    let out = b.buffer("out", result.dtype, result.count(), Role::Write);
-    let in_place = tail.in_place(&mut b, out);
-    let rank = result.dims.len();
-    b.parallel(result.dims[..rank - 1].iter().product(), |b, line| {
-        let outer = b.unflatten(line, &result.dims[..rank - 1]);
-        b.serial(0, result.dims[rank - 1] as i64, |b, last| {
-            let mut coords = outer.clone();
-            coords.push(last);
-            let element = sum_at(b, &shape, (x, w), &coords);
-            let flat = b.address(0, &[(line, result.dims[rank - 1] as i64), (last, 1)]);
-            let value = tail.apply(b, element, &Position { coords: &coords, flat, lanes: 1, count: None });
-            b.store(out, flat, value);
-        });
-    });
-    let mut lowering = LoweringBuilder::default();
-    let mut operands = vec![Operand::Input(0), Operand::Input(1)];
-    operands.extend(tail.operands());
-    operands.push(Operand::Output(0));
-    lowering.call(b.finish(), operands);
-    in_place.into_iter().for_each(|k| lowering.in_place(k, 0));
-    Ok(lowering.finish())
+    Ok(lower_sums(CONV_LOOPS.name, region, |b, buffers, coords| sum_at(b, &shape, buffers, coords)))
 }
 
 fn sum_at(b: &mut KernelBuilder, shape: &ConvShape, buffers: (Buf, Buf), coords: &[Val]) -> Val {
