@@ -68,7 +68,7 @@ fn a_model_takes_its_shapes_from_its_inputs() {
     assert_eq!(f32_values(&folder.path("b/0.npy")), [-1.0, -2.0, -3.0, -4.0, f32::NEG_INFINITY]);
     let shown = folder.ok("run net.onnx --input a.npy");
     assert!(shown.starts_with("y: f32[3]  min -1.00000  mean 0.16667  max 2.00000"), "{shown}");
-    folder.ok("compile net.onnx --shape x=7 -o net.cnna");
+    folder.ok("compile net.onnx --shape x=7");
     assert!(folder.ok("inspect net.cnna").contains("input   x: f32[7]"));
 }
 

@@ -21,16 +21,17 @@ pub fn run(args: &compile::Args) -> Result<(), CliError> {
     let compiled = compile_binding(&args.model, &mut options, &mut offers)?;
     let producer = format!("cnnc {}", env!("CARGO_PKG_VERSION"));
     let artifact = Artifact { model: compiled.model, producer, variants: compiled.variants };
-    artifact.write_file(&args.output)?;
+    let path = args.artifact();
+    artifact.write_file(&path)?;
     if args.quiet {
         return Ok(());
     }
     let targets: Vec<String> = artifact.variants.iter().map(|v| format!("{} ({})", v.isa, v.backend)).collect();
     let layers = artifact.variants.first().map_or(0, |v| v.plan.layers.len());
-    let size = std::fs::metadata(&args.output).map_or(0, |m| m.len());
+    let size = std::fs::metadata(&path).map_or(0, |m| m.len());
     cnnc_cli::say(&format!(
         "{}: {}, {layers} layers, {} in {:.1} s\n",
-        args.output.display(),
+        path.display(),
         bytes(size),
         targets.join(", "),
         start.elapsed().as_secs_f64()
