@@ -1,7 +1,7 @@
 """Writes ONNX's backend tests as files, those whose nodes cnnc is meant to take: conformance.py OUT_DIR
 
 One folder a test, KIND/NAME, with model.onnx and test_data_set_K/{input,output}_I.pb (serialised TensorProto), and an
-index.json with each test's operators, tolerances and largest opset. Left out: operators outside the list, model-local functions,
+index.json with each test's operators and tolerances. Left out: operators outside the list, model-local functions,
 other domains, and tensors of other types than float32, int32, int64, uint8 and bool.
 """
 import json, os, shutil, sys, warnings

@@ -15,7 +15,6 @@ mod storage;
 
 pub use choose::choose;
 pub use error::CompileError;
-pub use memory::{Interval, assign_offsets};
 pub use options::{Options, detect_target};
 pub use pipeline::{Compiled, compile, compile_graph, import_and_optimize};
-pub use program::{Call, Program, lower};
+pub use program::{Program, lower};

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// A call of a kernel, its buffers as views.
 #[derive(Clone, Debug)]
-pub struct Call {
+struct Call {
     layer: usize,
     kernel: usize,
     views: Vec<View>,
