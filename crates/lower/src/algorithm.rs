@@ -86,6 +86,9 @@ pub struct Algorithm {
     pub about: &'static str,
     /// What it does to the numbers.
     pub accuracy: Accuracy,
+    /// The error that it declares for a candidate: the largest distance from the exact result, relative to the largest
+    /// element of it, on inputs as they are after an activation. Infinite values and NaN are not counted.
+    pub error: fn(&Region, &Candidate, &Target) -> f64,
     /// How it is counted.
     pub class: Class,
     /// The candidates that are legal for a region on a target, best guess first; none where it does not apply. The

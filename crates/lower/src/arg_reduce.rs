@@ -17,6 +17,7 @@ pub static ARG_REDUCE: Algorithm = Algorithm {
     name: "arg_reduce",
     about: "index of the largest or smallest element along an axis",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);

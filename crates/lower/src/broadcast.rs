@@ -12,6 +12,7 @@ pub static BROADCAST: Algorithm = Algorithm {
     name: "broadcast",
     about: "a tensor repeated along axes",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("broadcast", copies(region)),
     packings: |_, _, _| vec![],

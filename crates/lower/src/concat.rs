@@ -14,6 +14,7 @@ pub static CONCAT: Algorithm = Algorithm {
     name: "concat",
     about: "operands copied one after the other along an axis",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("concat", copies(region)),
     packings: |_, _, _| vec![],

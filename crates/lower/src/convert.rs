@@ -13,6 +13,7 @@ pub static CONVERT: Algorithm = Algorithm {
     name: "convert",
     about: "change of layout, by tiles transposed in registers",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("convert", copies(region)),
     packings: |_, _, _| vec![],

@@ -14,6 +14,7 @@ pub static CUM_SUM: Algorithm = Algorithm {
     name: "cum_sum",
     about: "running sum along an axis",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Generic,
     candidates: |region, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);

@@ -15,6 +15,7 @@ pub static GATHER: Algorithm = Algorithm {
     name: "gather",
     about: "entries along an axis picked by indices, rows copied by vectors",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather", &[])]),
     packings: |_, _, _| vec![],

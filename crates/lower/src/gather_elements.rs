@@ -14,6 +14,7 @@ pub static GATHER_ELEMENTS: Algorithm = Algorithm {
     name: "gather_elements",
     about: "an index for each element along an axis",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| axis(region).map_or(vec![], |_| vec![Candidate::new("gather_elements", &[])]),
     packings: |_, _, _| vec![],

@@ -14,6 +14,7 @@ pub static GATHER_ND: Algorithm = Algorithm {
     name: "gather_nd",
     about: "slices picked by tuples of indices",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather_nd", &[])]),
     packings: |_, _, _| vec![],

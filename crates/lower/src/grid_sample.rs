@@ -20,6 +20,7 @@ pub static GRID_SAMPLE: Algorithm = Algorithm {
     name: "grid_sample",
     about: "an image sampled at a grid of coordinates",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Generic,
     candidates: |region, _| sampler(region).map_or(vec![], |_| vec![Candidate::new("grid_sample", &[])]),
     packings: |_, _, _| vec![],

@@ -16,6 +16,7 @@ mod convert;
 mod copy_kernel;
 pub mod cost;
 mod cum_sum;
+pub mod error;
 pub mod expression;
 mod gather;
 mod gather_elements;

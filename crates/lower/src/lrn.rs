@@ -20,6 +20,7 @@ pub static LRN: Algorithm = Algorithm {
     name: "lrn",
     about: "local response normalisation across channels",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Tuned,
     candidates: |region, _| {
         let applies = matches!(region.op, Op::Lrn { .. }) && region.inputs[0].layout == region.outputs[0].layout;

@@ -18,6 +18,7 @@ pub static NON_MAX_SUPPRESSION: Algorithm = Algorithm {
     name: "non_max_suppression",
     about: "of overlapping boxes the best is kept",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| suppression(region).map_or(vec![], |_| vec![Candidate::new("non_max_suppression", &[])]),
     packings: |_, _, _| vec![],

@@ -21,6 +21,7 @@ pub static NORMALIZE: Algorithm = Algorithm {
     name: "normalize",
     about: "mean and variance normalisation over axes",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Tuned,
     candidates: |region, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);

@@ -18,6 +18,7 @@ pub static PAD: Algorithm = Algorithm {
     name: "pad",
     about: "a tensor grown or cropped, box by box",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| if applies(region) { vec![Candidate::new("pad", &[])] } else { vec![] },
     packings: |_, _, _| vec![],

@@ -13,6 +13,7 @@ pub static RESHAPE: Algorithm = Algorithm {
     name: "reshape",
     about: "copy of the elements under other dims",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("reshape", copies(region)),
     packings: |_, _, _| vec![],

@@ -21,6 +21,7 @@ pub static RESIZE: Algorithm = Algorithm {
     name: "resize",
     about: "linear, cubic and other resampling by tables of taps",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Tuned,
     candidates: |region, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize", &[])]),
     packings: |_, _, _| vec![],

@@ -16,6 +16,7 @@ pub static RESIZE_COPY: Algorithm = Algorithm {
     name: "resize_copy",
     about: "nearest-neighbour resampling by a whole factor, as strided copies",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("resize_copy", copies(region)),
     packings: |_, _, _| vec![],

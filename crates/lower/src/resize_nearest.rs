@@ -14,6 +14,7 @@ pub static RESIZE_NEAREST: Algorithm = Algorithm {
     name: "resize_nearest",
     about: "nearest-neighbour resampling by tables of indices",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize_nearest", &[])]),
     packings: |_, _, _| vec![],

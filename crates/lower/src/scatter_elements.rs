@@ -17,6 +17,7 @@ pub static SCATTER_ELEMENTS: Algorithm = Algorithm {
     name: "scatter_elements",
     about: "single elements along an axis replaced or combined",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_elements", &[])]),
     packings: |_, _, _| vec![],

@@ -18,6 +18,7 @@ pub static SCATTER_ND: Algorithm = Algorithm {
     name: "scatter_nd",
     about: "slices named by tuples replaced or combined",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_nd", &[])]),
     packings: |_, _, _| vec![],

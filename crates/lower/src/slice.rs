@@ -14,6 +14,7 @@ pub static SLICE: Algorithm = Algorithm {
     name: "slice",
     about: "part of a tensor, with any steps",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("slice", copies(region)),
     packings: |_, _, _| vec![],

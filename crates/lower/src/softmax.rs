@@ -18,6 +18,7 @@ pub static SOFTMAX: Algorithm = Algorithm {
     name: "softmax",
     about: "softmax or its logarithm along adjacent axes",
     accuracy: Accuracy::Rounding,
+    error: crate::error::elementwise,
     class: Class::Tuned,
     candidates: |region, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);

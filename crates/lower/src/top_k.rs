@@ -17,6 +17,7 @@ pub static TOP_K: Algorithm = Algorithm {
     name: "top_k",
     about: "largest or smallest elements along an axis, by a heap",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Generic,
     candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("top_k", &[])]),
     packings: |_, _, _| vec![],

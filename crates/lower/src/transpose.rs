@@ -14,6 +14,7 @@ pub static TRANSPOSE: Algorithm = Algorithm {
     name: "transpose",
     about: "permutation of axes, by rows or by tiles transposed in registers",
     accuracy: Accuracy::Exact,
+    error: crate::error::none,
     class: Class::Tuned,
     candidates: |region, _| copy_candidates("transpose", copies(region)),
     packings: |_, _, _| vec![],

@@ -14,6 +14,7 @@ pub const DEPTHWISE: Algorithm = Algorithm {
     name: "depthwise",
     about: "depthwise convolution on blocked channels, inputs of a row reused in registers",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

@@ -14,6 +14,7 @@ pub const DIRECT: Algorithm = Algorithm {
     name: "direct",
     about: "direct convolution on blocked channels, register tiles of pixels x output channels",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

@@ -14,6 +14,7 @@ pub const DIRECT_PLAIN_INPUT: Algorithm = Algorithm {
     name: "direct_plain_input",
     about: "direct convolution from plain channels to blocked ones, for the first layers",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

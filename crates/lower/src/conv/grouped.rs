@@ -16,6 +16,7 @@ pub const GROUPED: Algorithm = Algorithm {
     name: "grouped",
     about: "convolution of small groups on blocked channels, inputs shuffled to the lanes of their group",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

@@ -15,6 +15,7 @@ pub const GROUPED_DENSE: Algorithm = Algorithm {
     name: "grouped_dense",
     about: "grouped convolution on blocked channels over weights that are zero outside the groups",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

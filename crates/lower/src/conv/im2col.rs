@@ -21,6 +21,7 @@ pub const IM2COL: Algorithm = Algorithm {
     name: "im2col",
     about: "convolution as a matrix product over copied windows, a bounded run of pixels at a time",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

@@ -15,6 +15,7 @@ pub const POINTWISE: Algorithm = Algorithm {
     name: "pointwise",
     about: "1x1 convolution on blocked channels as a matrix product without copies",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings: dense::packings,

@@ -15,6 +15,7 @@ pub const TRANSPOSED_PHASES: Algorithm = Algorithm {
     name: "transposed_phases",
     about: "transposed convolution as one direct convolution for each phase of the strides",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

@@ -16,6 +16,7 @@ pub const GEMM: Algorithm = Algorithm {
     name: "gemm",
     about: "matrix product in register tiles, the second matrix packed or as it is",
     accuracy: Accuracy::Rounding,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,
