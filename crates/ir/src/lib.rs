@@ -6,6 +6,7 @@
 pub mod expr;
 pub mod graph;
 pub mod kernel;
+pub mod minimal_filtering;
 
 /// What a pass or an algorithm does to the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

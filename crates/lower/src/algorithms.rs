@@ -16,6 +16,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::im2col::IM2COL,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,
+    &crate::conv::winograd::WINOGRAD,
     &crate::conv_transpose::loops::TRANSPOSED_LOOPS,
     &crate::conv_transpose::phases::TRANSPOSED_PHASES,
     &crate::convert::CONVERT,

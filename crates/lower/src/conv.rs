@@ -14,6 +14,7 @@ mod plain_kernel;
 pub mod pointwise;
 mod shape;
 mod sum;
+pub mod winograd;
 
 pub use shape::{ConvShape, is_blocked_f32};
 pub use sum::{dense_sum, pack_weights};

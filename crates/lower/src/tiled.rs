@@ -21,7 +21,8 @@ mod tilings;
 pub use axis::{Segment, WindowAxis};
 pub use cost::{multiply_adds_per_cycle, seconds};
 pub use lowering::{check, illegal, lower, whole};
-pub use nest::{Emitted, Fill, Input, emit};
+pub use microkernel::{Accumulators, Streams};
+pub use nest::{Emitted, Fill, Input, SPAN, emit};
 pub use tilings::tilings;
 
 use cnnc_ir::graph::Candidate;

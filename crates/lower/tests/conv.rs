@@ -184,12 +184,27 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "direct", Tail::Residual);
         takes(Problem::square(32, 24, 7, 3, 2, 1), blocked, "direct", Tail::Bias);
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "im2col", Tail::Residual);
+        takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "winograd", Tail::Residual);
+        takes(Problem::square(20, 17, 7, 3, 1, 0), blocked, "winograd", Tail::Bias);
+        takes(Problem::square(24, 8, 5, 5, 1, 7), blocked, "winograd", Tail::Shift);
         takes(Problem::square(24, 8, 5, 5, 1, 7), blocked, "direct", Tail::Shift);
         takes(Problem::square(16, 16, 2, 3, 1, 1), blocked, "direct", Tail::Bias);
         takes(Problem::square(32, 64, 6, 3, 1, 1).grouped(2), blocked, "direct", Tail::Residual);
         let tall = Problem { input: vec![31, 1], ..Problem::square(24, 40, 1, 1, 1, 0) };
         let kernel = window(&[3, 1], &[1, 1], &[1, 1], &[1, 0], &[1, 0]);
         takes(Problem { window: kernel, ..tall }, blocked, "direct", Tail::Residual);
+        let wide = Problem {
+            input: vec![5, 21],
+            window: window(&[1, 7], &[1, 1], &[1, 1], &[0, 3], &[0, 3]),
+            ..Problem::square(20, 20, 1, 1, 1, 0)
+        };
+        takes(wide, blocked, "winograd", Tail::Shift);
+        let cube = Problem {
+            input: vec![3, 6, 5],
+            window: window(&[3; 3], &[1; 3], &[1; 3], &[1; 3], &[1; 3]),
+            ..Problem::square(18, 20, 1, 1, 1, 0)
+        };
+        takes(cube, blocked, "winograd", Tail::Residual);
         takes(Problem::square(3, 24, 17, 7, 2, 3), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(24, 24, 9, 3, 1, 1).grouped(24), blocked, "depthwise", Tail::Residual);

@@ -14,6 +14,7 @@ pub(super) mod conv;
 pub(super) mod conv_transpose;
 pub(super) mod convert;
 pub(super) mod cum_sum;
+pub(super) mod filter_transform;
 pub(super) mod gather;
 pub(super) mod gather_elements;
 pub(super) mod gather_nd;
@@ -347,6 +348,12 @@ pub enum Op {
         /// Bits of an f32; negative infinity where there is none.
         score_threshold: u32,
     },
+    /// Filters `[O, C, kernel..]` (f32) in the domain of minimal filtering F(m, r): each kernel axis of r taps becomes one
+    /// of m + r - 1 points. See [`MinimalFiltering`](crate::minimal_filtering::MinimalFiltering).
+    FilterTransform {
+        /// m of each kernel axis.
+        outputs: Vec<usize>,
+    },
     /// The same tensor in another layout.
     Convert {
         /// Result layout.
@@ -384,6 +391,7 @@ impl Op {
             Op::Resize { .. } => "resize",
             Op::GridSample { .. } => "grid_sample",
             Op::NonMaxSuppression { .. } => "non_max_suppression",
+            Op::FilterTransform { .. } => "filter_transform",
             Op::Convert { .. } => "convert",
         }
     }

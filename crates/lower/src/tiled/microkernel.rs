@@ -28,10 +28,10 @@ impl Accumulators {
         self.vars.iter().flatten().for_each(|&var| b.set(var, zero));
     }
 
-    /// Adds consecutive vectors of a buffer.
-    pub fn add(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
-        for (k, &var) in self.vars.iter().flatten().enumerate() {
-            let index = b.offset(at, k as i64 * i64::from(self.lanes));
+    /// Adds vectors of a buffer; those of a position follow each other, and positions are `row` elements apart.
+    pub fn add(&self, b: &mut KernelBuilder, buffer: Buf, at: Val, row: usize) {
+        for (offset, var) in self.places(row) {
+            let index = b.offset(at, offset);
             let before = b.load(buffer, index, self.lanes);
             let value = b.get(var);
             let sum = b.add(before, value);
@@ -39,13 +39,22 @@ impl Accumulators {
         }
     }
 
-    /// Stores all to consecutive vectors of a buffer.
-    pub fn store(&self, b: &mut KernelBuilder, buffer: Buf, at: Val) {
-        for (k, &var) in self.vars.iter().flatten().enumerate() {
-            let index = b.offset(at, k as i64 * i64::from(self.lanes));
+    /// Stores all to a buffer, placed as for [`add`](Accumulators::add).
+    pub fn store(&self, b: &mut KernelBuilder, buffer: Buf, at: Val, row: usize) {
+        for (offset, var) in self.places(row) {
+            let index = b.offset(at, offset);
             let value = b.get(var);
             b.store(buffer, index, value);
         }
+    }
+
+    fn places(&self, row: usize) -> impl Iterator<Item = (i64, Var)> {
+        let lanes = usize::from(self.lanes);
+        let line = move |(i, vars): (usize, &Vec<Var>)| {
+            let places = vars.iter().enumerate().map(|(j, &var)| ((i * row + j * lanes) as i64, var));
+            places.collect::<Vec<_>>()
+        };
+        self.vars.iter().enumerate().flat_map(line)
     }
 
     /// The sum at a position.

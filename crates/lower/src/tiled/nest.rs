@@ -8,7 +8,7 @@ use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val}
 use cnnc_tensor::DType;
 
 /// Terms that are summed in one chain of multiply-adds.
-const SPAN: usize = 128;
+pub const SPAN: usize = 128;
 
 /// A kernel and what it is bound to.
 #[derive(Clone, Debug)]
@@ -325,12 +325,13 @@ impl Nest<'_> {
             w_vector: sum.w_vector,
             w_counts: place.bundle.counts.iter().map(|&c| c.filter(|_| sum.w_masked)).collect(),
         };
+        let row = place.bundle.counts.len() * sum.lanes;
         match (place.ends, self.buffers.partial) {
             (Some((is_first, is_last)), Some(partial)) => {
                 let at = self.partial_index(b, place, first);
                 self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
-                b.if_else(is_first, |_| {}, |b| acc.add(b, partial, at));
-                b.if_else(is_last, |b| self.store(b, place, segment, first, &acc), |b| acc.store(b, partial, at));
+                b.if_else(is_first, |_| {}, |b| acc.add(b, partial, at, row));
+                b.if_else(is_last, |b| self.store(b, place, segment, first, &acc), |b| acc.store(b, partial, at, row));
             }
             _ => {
                 self.accumulate(b, &streams, &acc, place.blocks, (x, place.w));
@@ -355,15 +356,16 @@ impl Nest<'_> {
             return streams.accumulate(b, acc, blocks, x, w);
         };
         let zero = b.index(0);
+        let row = streams.w_counts.len() * self.sum.lanes;
         acc.clear(b);
-        acc.store(b, totals, zero);
+        acc.store(b, totals, zero, row);
         b.for_axis(Axis::Serial, blocks.0, blocks.1, span as i64, |b, begin| {
             let end = b.offset(begin, span as i64);
             let end = b.binary(BinOp::Min, end, blocks.1);
             acc.clear(b);
             streams.accumulate(b, acc, (begin, end), x, w);
-            acc.add(b, totals, zero);
-            acc.store(b, totals, zero);
+            acc.add(b, totals, zero, row);
+            acc.store(b, totals, zero, row);
         });
     }
 

@@ -119,6 +119,7 @@ fn blank(name: &str) -> Option<Op> {
         "non_max_suppression" => {
             Op::NonMaxSuppression { center_point: false, per_class: 0, iou_threshold: 0, score_threshold: 0 }
         }
+        "filter_transform" => Op::FilterTransform { outputs: vec![] },
         "convert" => Op::Convert { layout: Layout::Plain },
         _ => return None,
     })
@@ -208,6 +209,7 @@ fn fields(op: &mut Op) -> Vec<Field<'_>> {
             ("iou_threshold", float(iou_threshold)),
             ("score_threshold", float(score_threshold)),
         ],
+        Op::FilterTransform { outputs } => vec![("outputs", list(outputs))],
         Op::Convert { layout } => vec![("layout", Box::new(layout))],
     }
 }
