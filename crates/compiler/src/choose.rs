@@ -228,7 +228,8 @@ impl Chooser<'_> {
     }
 }
 
-fn fold_chain(name: &str, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
+/// A tensor after a chain of operators of one operand.
+pub(crate) fn fold_chain(name: &str, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
     ops.iter().try_fold(tensor, |tensor, op| {
         let mut results = eval_op(op, &[&tensor]).map_err(|e| CompileError::evaluate(name, e))?;
         results.pop().ok_or_else(|| internal(format!("{name}: packing without a result")))
