@@ -2,6 +2,7 @@
 //! work in `bin/cnnc-compile`.
 
 pub mod bench;
+pub mod bench_layers;
 pub mod compile;
 pub mod inputs;
 pub mod inspect;
@@ -9,6 +10,7 @@ pub mod list;
 pub mod opt;
 pub mod profile;
 pub mod run;
+pub mod shapes;
 
 use clap::{Parser, Subcommand};
 
@@ -37,10 +39,12 @@ pub enum Command {
     Compile(compile::Args),
     Run(run::Args),
     Bench(bench::Args),
+    BenchLayers(bench_layers::Args),
     Profile(profile::Args),
     Inspect(inspect::Args),
     Opt(opt::Args),
     List(list::Args),
+    Shapes(shapes::Args),
     #[command(hide = true)]
     Inputs(inputs::Args),
 }

@@ -16,8 +16,11 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
-        Command::Compile(_) | Command::Opt(_) | Command::List(_) | Command::Inputs(_) => {
-            process::compiler(std::env::args_os().skip(1))
-        }
+        Command::Compile(_)
+        | Command::BenchLayers(_)
+        | Command::Opt(_)
+        | Command::List(_)
+        | Command::Shapes(_)
+        | Command::Inputs(_) => process::compiler(std::env::args_os().skip(1)),
     })
 }

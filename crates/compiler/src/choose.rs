@@ -7,14 +7,12 @@
 use crate::CompileError;
 use crate::layouts::{LayoutOption, layout_options};
 use cnnc_ir::graph::{Candidate, Def, Graph, Node, Op, Output, TensorType, ValueId, eval_op};
-use cnnc_lower::{Algorithm, LowerError, Packing, Region};
+use cnnc_lower::{Algorithm, LowerError, Packing, Region, cost};
 use cnnc_tensor::{Layout, Target, Tensor};
 use std::collections::HashMap;
 
-/// Bytes a second at which a conversion reads and writes, for its estimate.
-const CONVERSION_BANDWIDTH: f64 = 3e10;
-/// What one more kernel call costs, in seconds.
-const CALL_OVERHEAD: f64 = 1e-6;
+/// Share of the bandwidth at which a conversion, which transposes, reads and writes.
+const CONVERSION_SHARE: f64 = 0.5;
 
 /// The graph with a candidate on every node, layouts settled and weights packed.
 pub fn choose(graph: &Graph, target: &Target) -> Result<Graph, CompileError> {
@@ -125,7 +123,8 @@ impl Chooser<'_> {
             if self.old.constant(v).is_some() || self.versions.contains_key(&(v, layout)) {
                 return 0.0;
             }
-            CALL_OVERHEAD + 2.0 * self.old.ty(v).bytes() as f64 / CONVERSION_BANDWIDTH
+            let bytes = 2.0 * self.old.ty(v).bytes() as f64;
+            cost::CALL_SECONDS + bytes / (CONVERSION_SHARE * cost::bandwidth(self.target, bytes))
         };
         node.inputs.iter().zip(&option.inputs).map(seconds).sum()
     }
@@ -229,7 +228,8 @@ impl Chooser<'_> {
     }
 }
 
-fn fold_chain(name: &str, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
+/// A tensor after a chain of operators of one operand.
+pub(crate) fn fold_chain(name: &str, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
     ops.iter().try_fold(tensor, |tensor, op| {
         let mut results = eval_op(op, &[&tensor]).map_err(|e| CompileError::evaluate(name, e))?;
         results.pop().ok_or_else(|| internal(format!("{name}: packing without a result")))

@@ -3,6 +3,7 @@
 //! [`compile`] is the whole way in one function: import, optimize, choose, lower, plan memory, emit. Each stage is a
 //! function with a printable result, which `Options::dump` writes to a folder.
 
+mod alone;
 mod choose;
 mod dump;
 mod error;
@@ -11,10 +12,12 @@ mod memory;
 mod options;
 mod pipeline;
 mod program;
+pub mod shapes;
 mod storage;
 
+pub use alone::{Way, alone, ways};
 pub use choose::choose;
 pub use error::CompileError;
 pub use options::{Options, detect_target};
-pub use pipeline::{Compiled, compile, compile_graph, import_and_optimize};
+pub use pipeline::{Compiled, compile, compile_chosen, compile_graph, import_and_optimize};
 pub use program::{Program, lower};

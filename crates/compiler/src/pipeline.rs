@@ -3,6 +3,7 @@
 use crate::dump::Dump;
 use crate::{CompileError, Options, Program, choose, lower};
 use cnnc_artifact::Variant;
+use cnnc_codegen::Backend;
 use cnnc_ir::graph::Graph;
 use cnnc_tensor::Target;
 use std::path::Path;
@@ -54,19 +55,25 @@ fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<
         dump.stage(&format!("choose-{}", target.isa), || chosen.to_string())?;
         let program = lower(&chosen, target)?;
         dump.stage(&format!("lower-{}", target.isa), || program.to_string())?;
-        verify_kernels(&program)?;
-        compiled.variants.push(emit(program, target, options)?);
+        compiled.variants.push(emit(program, target, options.backend)?);
     }
     Ok(compiled)
 }
 
-fn emit(program: Program, target: &Target, options: &Options) -> Result<Variant, CompileError> {
-    let code = cnnc_codegen::emit(&program.kernels, target, options.backend)?;
+/// Compiles a graph whose nodes are chosen already.
+pub fn compile_chosen(graph: &Graph, target: &Target, backend: Backend) -> Result<Variant, CompileError> {
+    verify_graph("choose", graph)?;
+    emit(lower(graph, target)?, target, backend)
+}
+
+fn emit(program: Program, target: &Target, backend: Backend) -> Result<Variant, CompileError> {
+    verify_kernels(&program)?;
+    let code = cnnc_codegen::emit(&program.kernels, target, backend)?;
     let mut plan = program.plan;
     plan.entries = code.entries;
     Ok(Variant {
         isa: target.isa.name().to_string(),
-        backend: options.backend.version(),
+        backend: backend.version(),
         plan,
         code: code.bytes,
         constants: program.constants,

@@ -1,29 +1,26 @@
-//! Analytic costs: a roofline of arithmetic and traffic. The numbers are those of a common server core; only their
-//! ratios matter, since they rank candidates.
+//! Analytic costs: a roofline of arithmetic and traffic under the target's ceilings.
 
 use crate::{Region, Work};
 use cnnc_tensor::Target;
 
-/// Cycles per second that the other figures are stated at.
-const CLOCK: f64 = 3.7e9;
-
 /// What a kernel call costs beyond its work: the barrier and the entry.
-const CALL_SECONDS: f64 = 0.5e-6;
+pub const CALL_SECONDS: f64 = 0.5e-6;
 
 /// Floating-point operations per second of one thread at best (a multiply-add is two).
 pub fn peak_flops(target: &Target) -> f64 {
-    2.0 * target.lanes as f64 * CLOCK
+    2.0 * target.lanes as f64 * f64::from(target.ceilings.multiply_adds) * target.ceilings.hertz()
 }
 
 /// Bytes per second that one thread reads and writes, where `bytes` are touched in all.
 pub fn bandwidth(target: &Target, bytes: f64) -> f64 {
-    if bytes <= target.l2 as f64 {
-        100e9
+    let rate = if bytes <= target.l2 as f64 {
+        target.ceilings.l2
     } else if bytes <= target.l3 as f64 {
-        50e9
+        target.ceilings.l3
     } else {
-        20e9
-    }
+        target.ceilings.memory
+    };
+    f64::from(rate) * 1e6
 }
 
 /// Bytes of the operands and results of a region.

@@ -11,6 +11,7 @@ use crate::profile::{Span, Timeline};
 use crate::{Model, RuntimeError};
 use cnnc_artifact::{Place, Plan};
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -38,6 +39,8 @@ struct Call {
 struct Job {
     /// Buffer pointers of all calls, one after the other.
     pointers: Vec<*mut u8>,
+    /// The calls of this run.
+    calls: Range<usize>,
     /// Where to record times, or null.
     spans: *mut Span,
     start: Instant,
@@ -98,7 +101,7 @@ impl Shared {
             stop: AtomicBool::new(false),
             calls,
             external,
-            job: UnsafeCell::new(Job { pointers, spans: std::ptr::null_mut(), start: Instant::now() }),
+            job: UnsafeCell::new(Job { pointers, calls: 0..0, spans: std::ptr::null_mut(), start: Instant::now() }),
             arena: arena_pointer,
             scratch: scratch_pointer,
             scratch_stride: scratch_stride as usize,
@@ -107,11 +110,18 @@ impl Shared {
         })
     }
 
-    /// Runs the plan, with the caller as the first thread.
+    /// Runs some calls of the plan, with the caller as the first thread.
     ///
     /// # Safety
-    /// The caller holds the session exclusively, and the buffers have the sizes that the plan says.
-    pub(crate) unsafe fn run(&self, inputs: &[&[u8]], outputs: &mut [&mut [u8]], timeline: Option<&mut Timeline>) {
+    /// The caller holds the session exclusively, the buffers have the sizes that the plan says, the calls are of the
+    /// plan, and the timeline has room for all calls of the plan.
+    pub(crate) unsafe fn run(
+        &self,
+        calls: Range<usize>,
+        inputs: &[&[u8]],
+        outputs: &mut [&mut [u8]],
+        timeline: Option<&mut Timeline>,
+    ) {
         {
             // SAFETY: the workers wait at the barrier below, so nobody else has a reference.
             let job = unsafe { &mut *self.job.get() };
@@ -122,6 +132,7 @@ impl Shared {
                     Place::Arena(_) | Place::Constant(_) => continue,
                 };
             }
+            job.calls = calls;
             job.spans = timeline.map_or(std::ptr::null_mut(), Timeline::as_mut_ptr);
             job.start = Instant::now();
         }
@@ -167,8 +178,9 @@ impl Shared {
         // SAFETY: see above; shared references only.
         let job = unsafe { &*self.job.get() };
         let scratch = self.scratch.wrapping_add(thread * self.scratch_stride);
-        for (k, call) in self.calls.iter().enumerate() {
-            if call.barrier {
+        for k in job.calls.clone() {
+            let call = &self.calls[k];
+            if call.barrier && k > job.calls.start {
                 self.wait();
             }
             let (begin, end) = if call.alone {

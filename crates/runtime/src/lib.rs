@@ -17,6 +17,7 @@
 //! having been checked ([`cnnc_artifact::check_plan`]) and on the machine code, which is trusted as that of a shared
 //! object is.
 
+mod alone;
 mod barrier;
 mod error;
 mod execute;
@@ -27,6 +28,7 @@ mod peak;
 mod profile;
 mod session;
 
+pub use alone::Weights;
 pub use error::RuntimeError;
 pub use model::Model;
 pub use peak::measure_peak_gflops;

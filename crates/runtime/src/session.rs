@@ -14,6 +14,7 @@ use crate::profile::Timeline;
 use crate::{Model, RuntimeError};
 use cnnc_artifact::Io;
 use cnnc_tensor::{Layout, Tensor};
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -120,17 +121,28 @@ impl Session {
         outputs: &mut [&mut [u8]],
         timeline: Option<&mut Timeline>,
     ) -> Result<(), RuntimeError> {
-        self.check(inputs, outputs)?;
-        {
-            let _mode = KernelMode::enter();
-            // SAFETY: the buffers were checked to have the plan's sizes, and live until the call returns.
-            unsafe { self.shared.run(inputs, outputs, timeline) };
-        }
+        let steps = self.model().plan().steps.len();
+        self.run_steps(0..steps, inputs, outputs, timeline)?;
         for (k, io) in self.shared.model.outputs().iter().enumerate() {
             if let (Some(place), Some(&most)) = (io.extent, io.dims.first()) {
                 self.extents[k] = self.shared.read_extent(place, inputs, outputs).clamp(0, most as i64) as usize;
             }
         }
+        Ok(())
+    }
+
+    /// Runs some steps of the plan. A timeline has room for all of the plan.
+    pub(crate) fn run_steps(
+        &mut self,
+        steps: Range<usize>,
+        inputs: &[&[u8]],
+        outputs: &mut [&mut [u8]],
+        timeline: Option<&mut Timeline>,
+    ) -> Result<(), RuntimeError> {
+        self.check(inputs, outputs)?;
+        let _mode = KernelMode::enter();
+        // SAFETY: the buffers were checked to have the plan's sizes, and live until the call returns.
+        unsafe { self.shared.run(steps, inputs, outputs, timeline) };
         Ok(())
     }
 

@@ -69,6 +69,42 @@ impl fmt::Display for Isa {
     }
 }
 
+/// What one core does at best: the figures that analytic costs are stated in. Integers, so that targets can be compared
+/// and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ceilings {
+    /// Cycles per second in MHz, at which a core that is busy with multiply-adds runs.
+    pub clock: u32,
+    /// Multiply-adds on whole vectors of the instruction set that are started in a cycle.
+    pub multiply_adds: u32,
+    /// MB a second that one thread reads from the first-level cache.
+    pub l1: u32,
+    /// MB a second that one thread reads from the second-level cache.
+    pub l2: u32,
+    /// MB a second that one thread reads from the last-level cache.
+    pub l3: u32,
+    /// MB a second that one thread reads from memory.
+    pub memory: u32,
+}
+
+impl Ceilings {
+    /// Those of a common server core (Zen 4 and 3), for machines that were not measured.
+    pub fn of(isa: Isa) -> Ceilings {
+        let multiply_adds = if isa == Isa::X86V3 { 2 } else { 1 };
+        Ceilings { clock: 3_700, multiply_adds, l1: 414_400, l2: 103_600, l3: 59_200, memory: 25_900 }
+    }
+
+    /// Cycles per second.
+    pub fn hertz(&self) -> f64 {
+        f64::from(self.clock) * 1e6
+    }
+
+    /// Bytes of a cycle at a rate in MB a second.
+    pub fn bytes_per_cycle(&self, rate: u32) -> f64 {
+        f64::from(rate) / f64::from(self.clock.max(1))
+    }
+}
+
 /// A target: what a lowering may use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -87,17 +123,21 @@ pub struct Target {
     pub l3: usize,
     /// Threads that the network will run on.
     pub threads: usize,
+    /// What a core does at best.
+    pub ceilings: Ceilings,
 }
 
 impl Target {
     /// A target with 512-bit, 256-bit or 128-bit vectors as the instruction set has them, and common cache sizes.
     pub fn of(isa: Isa) -> Target {
         let registers = if isa == Isa::X86V4 { 32 } else { 16 };
-        Target { isa, lanes: isa.lanes(), registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1 }
+        let ceilings = Ceilings::of(isa);
+        Target { isa, lanes: isa.lanes(), registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1, ceilings }
     }
 
     /// The same machine through a backend whose vectors have 128 bits.
     pub fn narrow(self) -> Target {
-        Target { lanes: 4, registers: 16, ..self }
+        let multiply_adds = if self.isa == Isa::X86V2 { 1 } else { 2 };
+        Target { lanes: 4, registers: 16, ceilings: Ceilings { multiply_adds, ..self.ceilings }, ..self }
     }
 }

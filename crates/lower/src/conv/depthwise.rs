@@ -74,8 +74,8 @@ pub(super) fn estimate(conv: &Lanewise, region: &Region, target: &Target, flops:
     let outputs = region.outputs[0].bytes() as f64 / (4.0 * target.lanes as f64);
     let cycles = conv.vector_steps() * per_step + outputs * 2.0 + conv.tiles() * TILE;
     let traffic = bytes / cost::bandwidth(target, bytes);
-    let arithmetic = cycles / 3.7e9;
-    Work { flops, seconds: arithmetic.max(traffic) + 0.3 * arithmetic.min(traffic) + 0.5e-6 }
+    let arithmetic = cycles / target.ceilings.hertz();
+    Work { flops, seconds: arithmetic.max(traffic) + 0.3 * arithmetic.min(traffic) + cost::CALL_SECONDS }
 }
 
 fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {

@@ -102,7 +102,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;
     let stores = rows * vectors * shape.outputs as f64 * 4.0;
-    Work { flops: shape.flops(), seconds: (bodies * body + copied + stores + 2000.0) / 3.7e9 }
+    let cycles = bodies * body + copied + stores + 2000.0;
+    Work { flops: shape.flops(), seconds: cycles / target.ceilings.hertz() }
 }
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {

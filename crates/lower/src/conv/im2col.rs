@@ -103,7 +103,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let (Some(shape), Some(tiling)) = (fits(region, target), Tiling::of(candidate)) else { return Work::default() };
     let product = tiled::seconds(&sum(&shape, target, &tiling), &tiling, target);
     let vectors = (shape.images * shape.pixels() * window_elems(&shape, target.lanes) / target.lanes) as f64;
-    Work { flops: shape.flops(), seconds: product + vectors * 3.0 / 3.7e9 }
+    Work { flops: shape.flops(), seconds: product + vectors * 3.0 / target.ceilings.hertz() }
 }
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {

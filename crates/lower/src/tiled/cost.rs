@@ -5,44 +5,35 @@
 //! that come the tiles' beginnings and ends, and the first touch of operands and results.
 
 use super::{TiledSum, Tiling};
-use cnnc_tensor::{Isa, Target};
+use cnnc_tensor::Target;
 
-/// Cycles per second that the figures are stated at.
-const CLOCK: f64 = 3.7e9;
 /// Cycles from a multiply-add to one that needs its result.
 const LATENCY: f64 = 4.0;
 /// Loads (or broadcasts) of a cycle.
 const LOADS: f64 = 1.6;
-/// Bytes of a cycle from each level.
-const FROM_L2: f64 = 28.0;
-const FROM_L3: f64 = 16.0;
-const FROM_MEMORY: f64 = 7.0;
 
 /// Multiply-adds on whole vectors that the target starts in a cycle.
 pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
-    match (target.isa, target.lanes) {
-        (Isa::X86V2, _) => 1.0,
-        (_, 16..) => 1.0,
-        _ => 2.0,
-    }
+    f64::from(target.ceilings.multiply_adds)
 }
 
 /// Bytes of a cycle when data that is used again after `bytes` others is read.
 fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
-    if bytes <= 0.6 * target.l1 as f64 {
-        4.0 * FROM_L2
+    let ceilings = &target.ceilings;
+    ceilings.bytes_per_cycle(if bytes <= 0.6 * target.l1 as f64 {
+        ceilings.l1
     } else if bytes <= 0.7 * target.l2 as f64 {
-        FROM_L2
+        ceilings.l2
     } else if bytes <= 0.7 * target.l3 as f64 {
-        FROM_L3
+        ceilings.l3
     } else {
-        FROM_MEMORY
-    }
+        ceilings.memory
+    })
 }
 
 /// Estimated time of a sum under a tiling, in seconds.
 pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
-    cycles(sum, tiling, target) / CLOCK
+    cycles(sum, tiling, target) / target.ceilings.hertz()
 }
 
 fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
@@ -100,7 +91,8 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let again = |passes: f64, bytes: f64, between: f64| (passes - 1.0) * bytes / bytes_per_cycle(target, between);
     let item_input = input_bytes / items;
     // Weights come from memory; several streams of them hide more of that behind arithmetic than one.
-    let cold = all_weights / FROM_MEMORY * (1.6 / tiling.nv as f64).max(0.5);
+    let cold =
+        all_weights / target.ceilings.bytes_per_cycle(target.ceilings.memory) * (1.6 / tiling.nv as f64).max(0.5);
     let first = cold
         + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
         + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);

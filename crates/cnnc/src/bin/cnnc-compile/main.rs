@@ -1,10 +1,12 @@
 //! `cnnc-compile`: the part of the command line that needs the compiler. `cnnc` calls it with its own arguments.
 
+mod bench_layers;
 mod compile;
 mod failure;
 mod list;
 mod opt;
 mod options;
+mod shapes;
 
 use clap::Parser;
 use cnnc_cli::commands::{Cli, Command};
@@ -18,6 +20,8 @@ fn main() -> ExitCode {
         Command::Compile(args) => compile::run(args),
         Command::Opt(args) => opt::run(args),
         Command::List(args) => list::run(args),
+        Command::BenchLayers(args) => bench_layers::run(args),
+        Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
         Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) => {
             Err(CliError::Usage("cnnc does that".into()))

@@ -33,7 +33,8 @@ pub fn content(flag: &str, arg: &str) -> Result<(String, Tensor), CliError> {
     Ok((name.to_string(), npy::read(file.as_ref())?))
 }
 
-fn isas(names: &[String]) -> Result<Vec<Isa>, CliError> {
+/// The instruction sets of those names.
+pub fn isas(names: &[String]) -> Result<Vec<Isa>, CliError> {
     let mut isas: Vec<Isa> = vec![];
     for name in names {
         let isa = match name.as_str() {
@@ -50,7 +51,8 @@ fn isas(names: &[String]) -> Result<Vec<Isa>, CliError> {
     Ok(isas)
 }
 
-fn backend(arg: Option<BackendArg>) -> Backend {
+/// The code generator that a flag names, or the best that is built in.
+pub fn backend(arg: Option<BackendArg>) -> Backend {
     match arg {
         Some(BackendArg::Llvm) => Backend::Llvm,
         Some(BackendArg::Cranelift) => Backend::Cranelift,
