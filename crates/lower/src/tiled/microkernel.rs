@@ -4,8 +4,8 @@ use super::{Channels, RowAxis, Segment};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, KernelBuilder, Ty, Val, Var};
 use cnnc_tensor::DType;
 
-/// Multiply-adds of an innermost body below which it is repeated for several channels.
-const BODY: usize = 16;
+/// Multiply-adds of an innermost body: it is repeated for as many channels as stay within.
+const BODY: usize = 96;
 
 /// Accumulators of a register tile: `[position][vector]`.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Streams<'_> {
         let zero = b.index(0);
         let body = valid.len() * self.w_counts.len();
         let unroll = match b.known_index(count) {
-            Some(n) => [4, 2].into_iter().find(|u| body * *u as usize <= 2 * BODY && n % u == 0).unwrap_or(1),
+            Some(n) => [16, 8, 4, 2].into_iter().find(|u| body * *u as usize <= BODY && n % u == 0).unwrap_or(1),
             None => 1,
         };
         let each = |b: &mut KernelBuilder, channel: Val| {
