@@ -4,7 +4,7 @@
 //! message with a hint to standard error, logs there too where `CNNC_LOG` asks for them.
 
 use clap::Parser;
-use cnnc_cli::commands::{Cli, Command, bench, inspect, profile, run};
+use cnnc_cli::commands::{Cli, Command, bench, inspect, machine, profile, run};
 use cnnc_cli::process;
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Machine(args) => machine::run(args),
         Command::Compile(_)
         | Command::BenchLayers(_)
         | Command::Opt(_)

@@ -8,12 +8,13 @@ mod measure;
 mod reference;
 mod report;
 
-use crate::options::{backend, isas};
+use crate::options::{apply_ceilings, backend, isas};
 use cnnc_cli::CliError;
 use cnnc_cli::commands::bench_layers::Args;
 use cnnc_compiler::shapes::{Layer, parse_layers};
 use cnnc_compiler::{Way, detect_target, ways};
 use cnnc_lower::Class;
+use cnnc_runtime::machine::Machine;
 use cnnc_tensor::Target;
 use measure::Measurer;
 use report::{LayerReport, Report};
@@ -33,7 +34,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let isa = isas(std::slice::from_ref(&args.target))?[0];
     let backend = backend(args.backend);
-    let target = detect_target(isa, backend, usize::from(args.threads));
+    let mut target = detect_target(isa, backend, usize::from(args.threads));
+    apply_ceilings(&mut target, Machine::cached().as_ref());
     let mut report = Report::new(&target, &backend.version());
     let measurer = Measurer { target: &target, backend, seconds: args.seconds };
     for (k, layer) in layers.iter().enumerate() {

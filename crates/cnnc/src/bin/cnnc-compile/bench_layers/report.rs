@@ -3,7 +3,7 @@
 use super::measure::Timed;
 use cnnc_cli::table::Table;
 use cnnc_compiler::shapes::Layer;
-use cnnc_runtime::measure_peak_gflops;
+use cnnc_runtime::measure_isa_peak_gflops;
 use cnnc_tensor::Target;
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ struct CandidateReport {
 impl Report {
     /// An empty report.
     pub fn new(target: &Target, backend: &str) -> Report {
-        let (threads, peak_gflops) = (target.threads, measure_peak_gflops(target.threads));
+        let (threads, peak_gflops) = (target.threads, measure_isa_peak_gflops(target.isa, target.threads));
         Report { target: target.isa.to_string(), backend: backend.into(), threads, peak_gflops, layers: vec![] }
     }
 }
