@@ -17,11 +17,12 @@ fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Machine(args) => machine::run(args),
-        Command::Compile(_)
-        | Command::BenchLayers(_)
-        | Command::Opt(_)
-        | Command::List(_)
-        | Command::Shapes(_)
-        | Command::Inputs(_) => process::compiler(std::env::args_os().skip(1)),
+        Command::BenchLayers(_) => {
+            process::catch_interrupts();
+            process::compiler(std::env::args_os().skip(1))
+        }
+        Command::Compile(_) | Command::Opt(_) | Command::List(_) | Command::Shapes(_) | Command::Inputs(_) => {
+            process::compiler(std::env::args_os().skip(1))
+        }
     })
 }
