@@ -7,6 +7,7 @@ pub mod compile;
 pub mod inputs;
 pub mod inspect;
 pub mod list;
+pub mod machine;
 pub mod opt;
 pub mod profile;
 pub mod run;
@@ -42,6 +43,7 @@ pub enum Command {
     BenchLayers(bench_layers::Args),
     Profile(profile::Args),
     Inspect(inspect::Args),
+    Machine(machine::Args),
     Opt(opt::Args),
     List(list::Args),
     Shapes(shapes::Args),

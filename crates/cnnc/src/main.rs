@@ -4,7 +4,7 @@
 //! message with a hint to standard error, logs there too where `CNNC_LOG` asks for them.
 
 use clap::Parser;
-use cnnc_cli::commands::{Cli, Command, bench, inspect, profile, run};
+use cnnc_cli::commands::{Cli, Command, bench, inspect, machine, profile, run};
 use cnnc_cli::process;
 use std::process::ExitCode;
 
@@ -16,11 +16,13 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
-        Command::Compile(_)
-        | Command::BenchLayers(_)
-        | Command::Opt(_)
-        | Command::List(_)
-        | Command::Shapes(_)
-        | Command::Inputs(_) => process::compiler(std::env::args_os().skip(1)),
+        Command::Machine(args) => machine::run(args),
+        Command::BenchLayers(_) => {
+            process::catch_interrupts();
+            process::compiler(std::env::args_os().skip(1))
+        }
+        Command::Compile(_) | Command::Opt(_) | Command::List(_) | Command::Shapes(_) | Command::Inputs(_) => {
+            process::compiler(std::env::args_os().skip(1))
+        }
     })
 }

@@ -4,8 +4,9 @@ use crate::CliError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The program that compiles; it stands beside this one.
@@ -20,6 +21,25 @@ static CHILD_PID: AtomicI32 = AtomicI32::new(0);
 /// Signals that tell a process to end.
 #[cfg(unix)]
 const ENDING: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+/// Signals that follow the first this soon are the same one: a terminal tells the child, and so does its parent.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
+
+/// Whether the command at work ends by itself, with what is done, when it is told to.
+static CATCHES: AtomicBool = AtomicBool::new(false);
+
+/// Whether it was told to.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the first signal to end a request that [`interrupted`] tells of; the second one ends the process.
+pub fn catch_interrupts() {
+    CATCHES.store(true, Ordering::SeqCst);
+}
+
+/// Whether the process was told to end since it began to catch that.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
 
 /// Prepares the process; to be called first, before any thread is started.
 pub fn start() {
@@ -131,15 +151,25 @@ fn handle_signals() {
     };
     // The signals are blocked in every thread, and taken by one of their own where locks and files can be used.
     std::thread::spawn(move || {
-        let mut signal = 0;
-        // SAFETY: `set` is a valid set of blocked signals, `signal` is written.
-        if unsafe { libc::sigwait(&set, &mut signal) } != 0 {
-            return;
-        }
-        let child = CHILD_PID.load(Ordering::SeqCst);
-        if child > 0 {
-            // SAFETY: a signal to a process that is this one's child and has not been waited for.
-            unsafe { libc::kill(child, signal) };
+        let (mut signal, mut first) = (0, Instant::now());
+        loop {
+            // SAFETY: `set` is a valid set of blocked signals, `signal` is written.
+            if unsafe { libc::sigwait(&set, &mut signal) } != 0 {
+                return;
+            }
+            let child = CHILD_PID.load(Ordering::SeqCst);
+            if child > 0 {
+                // SAFETY: a signal to a process that is this one's child and has not been waited for.
+                unsafe { libc::kill(child, signal) };
+            }
+            if !CATCHES.load(Ordering::SeqCst) {
+                break;
+            }
+            if !INTERRUPTED.swap(true, Ordering::SeqCst) {
+                first = Instant::now();
+            } else if first.elapsed() > SAME_SIGNAL {
+                break;
+            }
         }
         cnnc_artifact::remove_unfinished();
         if let Ok(Some(folder)) = TEMPORARY.lock().as_deref() {

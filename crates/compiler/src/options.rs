@@ -2,7 +2,7 @@
 
 use cnnc_codegen::Backend;
 use cnnc_onnx::ImportOptions;
-use cnnc_tensor::{Isa, Target};
+use cnnc_tensor::{Isa, Target, cache_bytes};
 use std::path::PathBuf;
 
 /// Options of a compilation.
@@ -39,25 +39,4 @@ pub fn detect_target(isa: Isa, backend: Backend, threads: usize) -> Target {
         Backend::Cranelift => target.narrow(),
         Backend::Llvm => target,
     }
-}
-
-/// Size of the data cache of a level, as Linux tells it.
-fn cache_bytes(level: u32) -> Option<usize> {
-    for index in 0..8 {
-        let read = |file: &str| {
-            std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"))
-                .map(|text| text.trim().to_string())
-        };
-        if read("level").ok()?.parse() == Ok(level) && read("type").ok()? != "Instruction" {
-            let size = read("size").ok()?;
-            let (digits, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
-            let scale = match unit {
-                "K" => 1 << 10,
-                "M" => 1 << 20,
-                _ => 1,
-            };
-            return digits.parse::<usize>().ok().map(|n| n * scale);
-        }
-    }
-    None
 }

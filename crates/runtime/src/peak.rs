@@ -6,7 +6,12 @@ use std::time::{Duration, Instant};
 /// Peak of the best instruction set of this machine over a number of threads that run at once, in GFLOP/s (a
 /// multiply-add is two operations); `None` where it cannot be measured. Takes about 20 ms.
 pub fn measure_peak_gflops(threads: usize) -> Option<f64> {
-    let isa = Isa::detect()?;
+    measure_isa_peak_gflops(Isa::detect()?, threads)
+}
+
+/// The same of an instruction set; `None` where this machine does not have it.
+pub fn measure_isa_peak_gflops(isa: Isa, threads: usize) -> Option<f64> {
+    Isa::detect().filter(|host| isa <= *host)?;
     let measure = move || rate(isa);
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(measure)).collect();

@@ -5,7 +5,7 @@
 mod machine_code;
 
 use cnnc_artifact::{Artifact, Place, Reader};
-use cnnc_runtime::{Model, RuntimeError, Session, Timeline};
+use cnnc_runtime::{Model, RuntimeError, Session, Timeline, Weights};
 use cnnc_tensor::Tensor;
 use machine_code::{COUNT, Kernel, io, reversed, reversing, variant};
 use std::sync::Arc;
@@ -196,5 +196,35 @@ fn the_cost_of_a_step() {
             best = best.min(begin.elapsed());
         }
         println!("{threads} threads: {} ns a step", best.as_nanos() / steps as u128);
+    }
+}
+
+#[test]
+fn a_layer_runs_alone_on_what_the_last_run_left() {
+    let rounds = 5;
+    let input: Vec<f32> = (0..COUNT).map(|i| i as f32).collect();
+    let tensor = Tensor::from_vec(&[COUNT], &input).unwrap();
+    let model = model(reversing(rounds));
+    for threads in [1, 3] {
+        let mut session = Session::new(&model, threads).unwrap();
+        let want = session.run_tensors(std::slice::from_ref(&tensor)).unwrap().remove(0);
+        let mut out = vec![0u8; want.bytes().len()];
+        let mut timeline = Timeline::new();
+        let last = model.plan().layers.len() - 1;
+        for weights in [Weights::Warm, Weights::Cold] {
+            out.fill(0xff);
+            let time = session.run_layer(last, weights, &[tensor.bytes()], &mut [&mut out], &mut timeline).unwrap();
+            assert!(!time.is_zero());
+            let steps = model.plan().steps.iter().enumerate();
+            let ran: Vec<bool> =
+                steps.clone().map(|(k, _)| (0..threads).any(|t| timeline.span(t, k).is_some())).collect();
+            let its: Vec<bool> = steps.map(|(_, step)| step.layer as usize == last).collect();
+            assert_eq!(ran, its, "the steps of the layer and no others");
+        }
+        let beyond = session.run_layer(last + 1, Weights::Cold, &[tensor.bytes()], &mut [&mut out], &mut timeline);
+        assert!(beyond.unwrap().is_zero());
+        let short = session.run_layer(last, Weights::Warm, &[&[0]], &mut [&mut out], &mut timeline);
+        assert!(matches!(short, Err(RuntimeError::Input { .. })));
+        assert_eq!(session.run_tensors(std::slice::from_ref(&tensor)).unwrap()[0], want, "a whole run is as before");
     }
 }

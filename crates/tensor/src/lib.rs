@@ -4,6 +4,7 @@
 //! needs; tail lanes of a blocked layout are zero.
 
 mod bytes;
+mod caches;
 mod compare;
 mod dtype;
 mod layout;
@@ -12,6 +13,7 @@ mod target;
 mod tensor;
 
 pub use bytes::AlignedBytes;
+pub use caches::cache_bytes;
 pub use compare::{Difference, compare};
 pub use dtype::{DType, Element};
 pub use layout::Layout;

@@ -1,9 +1,12 @@
-//! `cnnc profile`: where the time of a network goes, layer by layer.
+//! `cnnc profile`: where the time of a network goes, layer by layer, beside what each layer takes alone.
+
+mod alone;
 
 use crate::args::SourceArgs;
 use crate::commands::bench::Ready;
 use crate::table::{Table, shortened};
 use crate::{CliError, source, trace};
+use alone::Alone;
 use cnnc_runtime::{Model, Timeline, measure_peak_gflops};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,6 +29,9 @@ pub struct Args {
     /// Runs that are measured; each layer's time is the median
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     iters: u32,
+    /// Leave out the times of each layer alone
+    #[arg(long)]
+    no_alone: bool,
     /// Only the sums by class of layer
     #[arg(long)]
     by_class: bool,
@@ -47,10 +53,20 @@ struct Report<'a> {
     peak_gflops: Option<f64>,
     /// Sum over the layers.
     total_ms: f64,
+    /// Sums of the layers alone: activations warm, weights warm or in memory.
+    alone: Option<AloneSums>,
     /// Share of the time in generic loop kernels.
     generic_share: f64,
     layers: Vec<LayerTime<'a>>,
     classes: Vec<ClassTime>,
+}
+
+#[derive(Serialize)]
+struct AloneSums {
+    warm_ms: f64,
+    cold_ms: f64,
+    /// Time in the network by the cold sum.
+    total_by_cold: f64,
 }
 
 #[derive(Serialize)]
@@ -61,6 +77,10 @@ struct LayerTime<'a> {
     output: &'a str,
     generic: bool,
     ms: f64,
+    /// Alone, with warm activations and weights.
+    warm_ms: Option<f64>,
+    /// Alone, with warm activations and weights in memory.
+    cold_ms: Option<f64>,
     share: f64,
     gflops: f64,
     peak_share: Option<f64>,
@@ -83,8 +103,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut ready = Ready::new(source, threads)?;
     ready.warm_up()?;
     let (times, timeline) = measure(&mut ready, args.iters as usize)?;
+    let alone = if args.no_alone { None } else { Some(alone::measure(&mut ready)?) };
     let threads = ready.session.threads();
-    let report = report(&model, &times, threads, measure_peak_gflops(threads));
+    let report = report(&model, &times, alone.as_deref(), threads, measure_peak_gflops(threads));
     if let Some(path) = &args.trace {
         trace::write(path, &model, &timeline)?;
     }
@@ -112,7 +133,13 @@ fn measure(ready: &mut Ready, iters: usize) -> Result<(Vec<f64>, Timeline), CliE
     Ok((samples.into_iter().map(median).collect(), timeline))
 }
 
-fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops: Option<f64>) -> Report<'a> {
+fn report<'a>(
+    model: &'a Arc<Model>,
+    times: &[f64],
+    alone: Option<&[Alone]>,
+    threads: usize,
+    peak_gflops: Option<f64>,
+) -> Report<'a> {
     let plan = model.plan();
     let mut seconds = vec![0.0; plan.layers.len()];
     for (step, time) in plan.steps.iter().zip(times) {
@@ -123,7 +150,8 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
     let rate = |flops: f64, time: f64| if time > 0.0 { flops / time * 1e-9 } else { 0.0 };
     let mut classes: BTreeMap<&str, (usize, f64, f64)> = BTreeMap::new();
     let mut layers = vec![];
-    for (layer, &time) in plan.layers.iter().zip(&seconds) {
+    for (k, (layer, &time)) in plan.layers.iter().zip(&seconds).enumerate() {
+        let own = alone.and_then(|alone| alone.get(k));
         let class = classes.entry(&layer.op).or_default();
         *class = (class.0 + 1, class.1 + time, class.2 + layer.flops);
         let gflops = rate(layer.flops, time);
@@ -134,6 +162,8 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
             output: &layer.output,
             generic: layer.generic,
             ms: time * 1e3,
+            warm_ms: own.map(|alone| alone.warm * 1e3),
+            cold_ms: own.map(|alone| alone.cold * 1e3),
             share: share(time),
             gflops,
             peak_share: peak_gflops.map(|peak| gflops / peak),
@@ -152,6 +182,11 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
         threads,
         peak_gflops,
         total_ms: total * 1e3,
+        alone: alone.map(|alone| {
+            let (warm, cold) = alone.iter().fold((0.0, 0.0), |sum, own| (sum.0 + own.warm, sum.1 + own.cold));
+            let total_by_cold = if cold > 0.0 { total / cold } else { 0.0 };
+            AloneSums { warm_ms: warm * 1e3, cold_ms: cold * 1e3, total_by_cold }
+        }),
         generic_share: layers.iter().filter(|l| l.generic).fold(0.0, |sum, l| sum + l.share),
         layers,
         classes,
@@ -164,13 +199,19 @@ fn text(report: &Report, by_class: bool) -> String {
     let threads = if report.threads == 1 { "1 thread".into() } else { format!("{} threads", report.threads) };
     let mut text = format!("{} on {threads} ({}, {})\n", report.model, report.isa, report.backend);
     if !by_class {
-        let mut table =
-            Table::new(&["layer", "op", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak", "candidate"]);
+        let mut headings = vec!["layer", "op", "output", ">ms"];
+        if report.alone.is_some() {
+            headings.extend([">alone, warm", ">cold weights"]);
+        }
+        headings.extend([">share %", ">GFLOP/s", ">% of peak", "candidate"]);
+        let mut table = Table::new(&headings);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
             let (op, output, candidate) = (l.op.into(), l.output.into(), l.candidate.into());
-            let (ms, share) = (format!("{:.4}", l.ms), percent(l.share));
-            table.row(vec![shortened(l.name), op, output, ms, share, rate(l.gflops), peak, candidate]);
+            let mut row = vec![shortened(l.name), op, output, format!("{:.4}", l.ms)];
+            row.extend([l.warm_ms, l.cold_ms].into_iter().flatten().map(|ms| format!("{ms:.4}")));
+            row.extend([percent(l.share), rate(l.gflops), peak, candidate]);
+            table.row(row);
         }
         text += &format!("{table}\n");
     }
@@ -181,5 +222,12 @@ fn text(report: &Report, by_class: bool) -> String {
     }
     let peak = report.peak_gflops.map_or("not measured".into(), |p| format!("{p:.0} GFLOP/s"));
     let generic = percent(report.generic_share);
-    text + &format!("{table}total {:.3} ms; {generic}% in generic kernels; measured peak {peak}\n", report.total_ms)
+    text += &format!("{table}total {:.3} ms; {generic}% in generic kernels; measured peak {peak}\n", report.total_ms);
+    if let Some(AloneSums { warm_ms, cold_ms, total_by_cold }) = report.alone {
+        text += &format!(
+            "layers alone, activations warm: {warm_ms:.3} ms with warm weights, {cold_ms:.3} ms with cold weights; \
+             the network takes {total_by_cold:.3} times the latter\n"
+        );
+    }
+    text
 }

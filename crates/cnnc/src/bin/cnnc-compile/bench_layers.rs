@@ -5,17 +5,20 @@
 
 mod contents;
 mod measure;
+mod progress;
 mod reference;
 mod report;
 
-use crate::options::{backend, isas};
-use cnnc_cli::CliError;
+use crate::options::{apply_ceilings, backend, isas};
 use cnnc_cli::commands::bench_layers::Args;
+use cnnc_cli::{CliError, process};
 use cnnc_compiler::shapes::{Layer, parse_layers};
 use cnnc_compiler::{Way, detect_target, ways};
 use cnnc_lower::Class;
+use cnnc_runtime::machine::Machine;
 use cnnc_tensor::Target;
 use measure::Measurer;
+use progress::Progress;
 use report::{LayerReport, Report};
 use std::collections::HashMap;
 use std::io::Read;
@@ -33,19 +36,25 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let isa = isas(std::slice::from_ref(&args.target))?[0];
     let backend = backend(args.backend);
-    let target = detect_target(isa, backend, usize::from(args.threads));
+    let mut target = detect_target(isa, backend, usize::from(args.threads));
+    apply_ceilings(&mut target, Machine::cached().as_ref());
     let mut report = Report::new(&target, &backend.version());
     let measurer = Measurer { target: &target, backend, seconds: args.seconds };
+    process::catch_interrupts();
+    let mut progress = Progress::new(layers.len());
     for (k, layer) in layers.iter().enumerate() {
-        if !args.json {
-            cnnc_cli::say(&report::heading(layer, k, layers.len()))?;
-        }
+        progress.begins(k);
         let timed = one(args, layer, &target, &measurer, &report)?;
+        progress.clear();
+        if process::interrupted() {
+            break;
+        }
         if !args.json {
-            cnnc_cli::say(&report::text(&timed))?;
+            cnnc_cli::say(&report::text(&timed, k, layers.len()))?;
         }
         report.layers.push(timed);
     }
+    report.complete = report.layers.len() == layers.len();
     cnnc_cli::say(&if args.json { cnnc_cli::json(&report)? } else { report::summary(&report) })
 }
 

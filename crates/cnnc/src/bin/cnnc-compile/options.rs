@@ -5,12 +5,15 @@ use cnnc_cli::args::{BackendArg, CompileArgs, split_last};
 use cnnc_cli::{CliError, npy};
 use cnnc_codegen::Backend;
 use cnnc_compiler::{CompileError, Options};
-use cnnc_tensor::{Isa, Tensor};
+use cnnc_runtime::machine::Machine;
+use cnnc_tensor::{Ceilings, Isa, Target, Tensor};
 
 /// The options that the flags ask for.
 pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> {
     let unknown = || failure::compile(CompileError::UnknownMachine);
     let mut options = Options::new(&isas(&args.target)?, backend(args.backend), threads).ok_or_else(unknown)?;
+    let machine = Machine::cached();
+    options.targets.iter_mut().for_each(|target| apply_ceilings(target, machine.as_ref()));
     for arg in &args.shape {
         let form = || CliError::Usage(format!("--shape {arg}: it is to be of the form NAME=1x3x224x224"));
         let (name, text) = split_last(arg).ok_or_else(form)?;
@@ -24,6 +27,16 @@ pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> 
     }
     options.dump = args.dump.clone();
     Ok(options)
+}
+
+/// Gives a target the ceilings that `cnnc machine` has measured here, if it has; nothing is measured now.
+pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
+    if let Some(measured) = machine.and_then(|machine| machine.ceilings(target.isa)) {
+        // Narrower vectors than the instruction set has are started at their own rate.
+        let narrow = target.lanes < target.isa.lanes();
+        let multiply_adds = if narrow { target.ceilings.multiply_adds } else { measured.multiply_adds };
+        target.ceilings = Ceilings { multiply_adds, ..measured };
+    }
 }
 
 /// Name and tensor of `NAME=FILE.npy`.

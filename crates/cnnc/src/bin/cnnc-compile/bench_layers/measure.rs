@@ -1,7 +1,7 @@
 //! Times of candidates that take turns.
 
 use super::reference::Reference;
-use cnnc_cli::CliError;
+use cnnc_cli::{CliError, process};
 use cnnc_codegen::Backend;
 use cnnc_compiler::shapes::Layer;
 use cnnc_compiler::{Way, alone, compile_chosen};
@@ -54,6 +54,9 @@ impl Measurer<'_> {
         let at_once = (AT_ONCE / bytes.max(1)).clamp(1, 64);
         let mut timed = vec![];
         for some in ways.chunks(at_once) {
+            if process::interrupted() {
+                break;
+            }
             let mut runs = vec![];
             for way in some {
                 runs.push(self.prepare(layer, graph, contents, way, &reference)?);
@@ -131,7 +134,7 @@ fn take_turns(runs: &mut [Run], seconds: f64) -> Result<(), CliError> {
     let budget = Duration::from_secs_f64(seconds * runs.len() as f64);
     let start = Instant::now();
     for turn in 0..MOST {
-        if turn >= FEWEST && start.elapsed() > budget {
+        if turn >= FEWEST && (start.elapsed() > budget || process::interrupted()) {
             break;
         }
         runs.iter_mut().try_for_each(Run::turn)?;

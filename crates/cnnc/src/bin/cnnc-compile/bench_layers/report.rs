@@ -3,7 +3,7 @@
 use super::measure::Timed;
 use cnnc_cli::table::Table;
 use cnnc_compiler::shapes::Layer;
-use cnnc_runtime::measure_peak_gflops;
+use cnnc_runtime::measure_isa_peak_gflops;
 use cnnc_tensor::Target;
 use serde::Serialize;
 
@@ -15,6 +15,8 @@ pub struct Report {
     threads: usize,
     /// Measured peak of multiply-adds on those threads.
     pub peak_gflops: Option<f64>,
+    /// Whether all layers of the list are there: not where the run was ended before.
+    pub complete: bool,
     /// The layers, in the order of the list.
     pub layers: Vec<LayerReport>,
 }
@@ -54,8 +56,15 @@ struct CandidateReport {
 impl Report {
     /// An empty report.
     pub fn new(target: &Target, backend: &str) -> Report {
-        let (threads, peak_gflops) = (target.threads, measure_peak_gflops(target.threads));
-        Report { target: target.isa.to_string(), backend: backend.into(), threads, peak_gflops, layers: vec![] }
+        let (threads, peak_gflops) = (target.threads, measure_isa_peak_gflops(target.isa, target.threads));
+        Report {
+            target: target.isa.to_string(),
+            backend: backend.into(),
+            threads,
+            peak_gflops,
+            complete: false,
+            layers: vec![],
+        }
     }
 }
 
@@ -91,15 +100,11 @@ impl CandidateReport {
     }
 }
 
-/// The line above a layer's table.
-pub fn heading(layer: &Layer, at: usize, of: usize) -> String {
-    format!("[{}/{of}] {layer}\n", at + 1)
-}
-
-/// A layer's table.
-pub fn text(layer: &LayerReport) -> String {
+/// A layer's table, the layer's place in the list above it.
+pub fn text(layer: &LayerReport, at: usize, of: usize) -> String {
+    let heading = format!("[{}/{of}] {}", at + 1, layer.layer);
     if layer.candidates.is_empty() {
-        return "  no candidate\n\n".into();
+        return format!("{heading}\n  no candidate\n\n");
     }
     let headings = [
         "  candidate",
@@ -129,7 +134,7 @@ pub fn text(layer: &LayerReport) -> String {
             format!("{:.1e}{}", c.declared_error, if c.error_exceeded { " !" } else { "" }),
         ]);
     }
-    format!("{table}\n")
+    format!("{heading}\n{table}\n")
 }
 
 /// The last lines: the best of each layer, as often as the network has it.
