@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Compile(_)
         | Command::BenchLayers(_)
+        | Command::Check(_)
         | Command::Opt(_)
         | Command::List(_)
         | Command::Shapes(_)

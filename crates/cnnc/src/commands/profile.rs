@@ -47,6 +47,10 @@ struct Report<'a> {
     peak_gflops: Option<f64>,
     /// Sum over the layers.
     total_ms: f64,
+    /// The bound on the outputs' error that the network was compiled for.
+    max_error: f64,
+    /// What the layers' declared errors add up to.
+    expected_error: f64,
     /// Share of the time in generic loop kernels.
     generic_share: f64,
     layers: Vec<LayerTime<'a>>,
@@ -60,6 +64,10 @@ struct LayerTime<'a> {
     candidate: &'a str,
     output: &'a str,
     generic: bool,
+    /// Declared error relative to the layer's largest result element.
+    error: f64,
+    /// Bytes of workspace, all threads together.
+    workspace: u64,
     ms: f64,
     share: f64,
     gflops: f64,
@@ -133,6 +141,8 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
             candidate: &layer.candidate,
             output: &layer.output,
             generic: layer.generic,
+            error: layer.error,
+            workspace: layer.workspace,
             ms: time * 1e3,
             share: share(time),
             gflops,
@@ -152,6 +162,8 @@ fn report<'a>(model: &'a Arc<Model>, times: &[f64], threads: usize, peak_gflops:
         threads,
         peak_gflops,
         total_ms: total * 1e3,
+        max_error: plan.max_error,
+        expected_error: plan.expected_error,
         generic_share: layers.iter().filter(|l| l.generic).fold(0.0, |sum, l| sum + l.share),
         layers,
         classes,
@@ -165,12 +177,12 @@ fn text(report: &Report, by_class: bool) -> String {
     let mut text = format!("{} on {threads} ({}, {})\n", report.model, report.isa, report.backend);
     if !by_class {
         let mut table =
-            Table::new(&["layer", "op", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak", "candidate"]);
+            Table::new(&["layer", "op", "output", ">ms", ">share %", ">GFLOP/s", ">% of peak", ">error", "candidate"]);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
             let (op, output, candidate) = (l.op.into(), l.output.into(), l.candidate.into());
-            let (ms, share) = (format!("{:.4}", l.ms), percent(l.share));
-            table.row(vec![shortened(l.name), op, output, ms, share, rate(l.gflops), peak, candidate]);
+            let (ms, share, error) = (format!("{:.4}", l.ms), percent(l.share), format!("{:.1e}", l.error));
+            table.row(vec![shortened(l.name), op, output, ms, share, rate(l.gflops), peak, error, candidate]);
         }
         text += &format!("{table}\n");
     }

@@ -82,12 +82,10 @@ pub(crate) fn eval_columns(
                 let (c, a, b) = (at(c), at(a), at(b));
                 Column::each(dtype, len, |k| if c.get(k).is_true() { a.get(k) } else { b.get(k) })
             }
-            ExprNode::Cast(to, a) => {
-                match (at(a), to) {
-                    (Column::F32(x), DType::F64) => Column::F64(x.iter().map(|&x| f64::from(x)).collect()),
-                    (x, _) => Column::each(to, len, |k| convert(to, x.get(k))),
-                }
-            }
+            ExprNode::Cast(to, a) => match (at(a), to) {
+                (Column::F32(x), DType::F64) => Column::F64(x.iter().map(|&x| f64::from(x)).collect()),
+                (x, _) => Column::each(to, len, |k| convert(to, x.get(k))),
+            },
         };
         columns.push(column);
     }
