@@ -53,6 +53,12 @@ pub fn limits(nodes: &[Vec<Alternative>], bound: f64) -> Result<Vec<f64>, f64> {
     Ok(ladders.iter().map(|ladder| ladder.first().map_or(f64::INFINITY, |a| a.error)).collect())
 }
 
+/// A bound of two digits that is not below the floor, for messages.
+pub fn two_digits_up(floor: f64) -> f64 {
+    let unit = 10f64.powf(floor.log10().floor() - 1.0);
+    if floor > 0.0 && floor.is_finite() { (floor / unit).ceil() * unit } else { floor }
+}
+
 /// The alternatives worth having, from the fastest to the most exact: each next one is slower and more exact.
 fn ladder(alternatives: &[Alternative]) -> Vec<Alternative> {
     let mut sorted = alternatives.to_vec();
@@ -98,5 +104,6 @@ mod tests {
         let nodes = [node(&[(3e-6, 1.0), (1e-4, 0.5)]), node(&[(4e-6, 1.0)])];
         let floor = limits(&nodes, 1e-6).unwrap_err();
         assert!((floor / (ROOM * 5e-6) - 1.0).abs() < 1e-12, "{floor}");
+        assert_eq!(format!("{:.1e} {:.1e}", two_digits_up(8.61e-7), two_digits_up(9.99e-6)), "8.7e-7 1.0e-5");
     }
 }

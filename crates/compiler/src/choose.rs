@@ -27,7 +27,7 @@ pub fn choose(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Graph, 
     let chooser = Chooser::new(graph, target, bounds, None);
     let alternatives: Vec<Vec<Alternative>> = graph.nodes().map(|(_, node)| chooser.alternatives(node)).collect();
     let limits = budget::limits(&alternatives, bounds.max_error)
-        .map_err(|floor| CompileError::ErrorBound { bound: bounds.max_error, floor })?;
+        .map_err(|floor| CompileError::ErrorBound { bound: bounds.max_error, floor: budget::two_digits_up(floor) })?;
     choose_within(graph, target, bounds, Some(&limits))
 }
 

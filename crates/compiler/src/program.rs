@@ -82,7 +82,8 @@ impl Lowerer<'_> {
             generic: algorithm.class == Class::Generic,
             flops: (algorithm.work)(&region, candidate, self.target).flops,
             output: self.graph.ty(node.outputs[0]).to_string(),
-            error: (algorithm.error)(&region, candidate, self.target),
+            // Finite, since JSON has no other numbers.
+            error: (algorithm.error)(&region, candidate, self.target).min(f64::MAX),
             workspace: lowering.workspace_bytes(self.target.threads) as u64,
         });
         for &(input, output) in &lowering.in_place {
