@@ -10,7 +10,7 @@
 
 /// Largest error seen on a network's outputs over the root of the sum of the layers' squared declared errors, and some
 /// room. It is below 1 since a declared error is that of the worst element of the worst input.
-const ROOM: f64 = 1.0;
+const ROOM: f64 = 0.5;
 
 /// A way to compute a node.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -20,48 +20,74 @@ pub struct Lowered {
     first: usize,
 }
 
-/// Every candidate in every pair of layouts, with the code of all.
-pub fn lower_all(
-    op: &Op,
-    operands: &[Tensor],
-    result: &[usize],
-    target: &Target,
-    backend: Backend,
-) -> (Vec<Lowered>, Machine) {
-    let blocked = Layout::Blocked(target.lanes);
-    let mut all = vec![];
-    let mut kernels: Vec<Kernel> = vec![];
-    for (of_x, of_result) in [(blocked, blocked), (Layout::Plain, blocked), (Layout::Plain, Layout::Plain)] {
-        let mut inputs = operands.to_vec();
-        for (k, input) in inputs.iter_mut().enumerate() {
-            // The weights and one value per channel stay plain.
-            let layout = if k == 0 { of_x } else { of_result };
-            if k == 0 || input.dims() == result {
-                *input = input.with_layout(layout).unwrap();
+/// A convolution to be lowered: the operator, its operands in plain layout, the result's dims.
+pub struct Convolution<'a> {
+    pub op: Op,
+    pub operands: &'a [Tensor],
+    pub result: Vec<usize>,
+}
+
+impl Convolution<'_> {
+    /// The candidates in every pair of layouts, at most so many of each algorithm, with the code of all. `pick` chooses one
+    /// of so many.
+    pub fn lower_all(
+        &self,
+        target: &Target,
+        backend: Backend,
+        most: usize,
+        pick: &mut dyn FnMut(usize) -> usize,
+    ) -> (Vec<Lowered>, Machine) {
+        let blocked = Layout::Blocked(target.lanes);
+        let mut all = vec![];
+        let mut kernels: Vec<Kernel> = vec![];
+        for (of_x, of_result) in [(blocked, blocked), (Layout::Plain, blocked), (Layout::Plain, Layout::Plain)] {
+            let mut inputs = self.operands.to_vec();
+            for (k, input) in inputs.iter_mut().enumerate() {
+                // The weights and one value per channel stay plain.
+                let layout = if k == 0 { of_x } else { of_result };
+                if k == 0 || input.dims() == self.result {
+                    *input = input.with_layout(layout).unwrap();
+                }
+            }
+            let mut graph = Graph::new("convolution");
+            let values: Vec<_> = (inputs.iter().enumerate())
+                .map(|(k, t)| match k {
+                    1 => graph.add_const(None, t.clone()),
+                    _ => graph.add_input(&k.to_string(), TensorType::of(t)),
+                })
+                .collect();
+            let ty = TensorType::plain(inputs[0].dtype(), &self.result).with_layout(of_result);
+            graph.add_typed("node", self.op.clone(), &values, vec![ty.clone()], None);
+            let (_, node) = graph.nodes().next().unwrap();
+            let region = Region::of(&graph, node);
+            for (algorithm, candidate) in sampled(candidates(&region, target), most, pick) {
+                let lowered = lower_one(&region, &inputs, algorithm, candidate, target, kernels.len());
+                kernels.extend(lowered.lowering.kernels.iter().cloned());
+                all.push(Lowered { result: ty.clone(), ..lowered });
             }
         }
-        let mut graph = Graph::new("convolution");
-        let values: Vec<_> = (inputs.iter().enumerate())
-            .map(|(k, t)| match k {
-                1 => graph.add_const(None, t.clone()),
-                _ => graph.add_input(&k.to_string(), TensorType::of(t)),
-            })
-            .collect();
-        let ty = TensorType::plain(inputs[0].dtype(), result).with_layout(of_result);
-        graph.add_typed("node", op.clone(), &values, vec![ty.clone()], None);
-        let (_, node) = graph.nodes().next().unwrap();
-        let region = Region::of(&graph, node);
-        for (algorithm, candidate) in candidates(&region, target) {
-            let lowered = lower_one(&region, &inputs, algorithm, candidate, target, kernels.len());
-            kernels.extend(lowered.lowering.kernels.iter().cloned());
-            all.push(Lowered { result: ty.clone(), ..lowered });
+        for (number, kernel) in kernels.iter_mut().enumerate() {
+            kernel.name = format!("k{number}");
+        }
+        let code = emit(&kernels, target, backend).unwrap_or_else(|e| panic!("{e}"));
+        (all, Machine::load(&code))
+    }
+}
+
+/// At most so many candidates of each algorithm.
+fn sampled(
+    mut all: Vec<(&'static Algorithm, Candidate)>,
+    most: usize,
+    pick: &mut dyn FnMut(usize) -> usize,
+) -> Vec<(&'static Algorithm, Candidate)> {
+    let mut taken: Vec<(&'static Algorithm, Candidate)> = vec![];
+    while !all.is_empty() {
+        let one = all.swap_remove(pick(all.len()));
+        if taken.iter().filter(|t| t.0.name == one.0.name).count() < most {
+            taken.push(one);
         }
     }
-    for (number, kernel) in kernels.iter_mut().enumerate() {
-        kernel.name = format!("k{number}");
-    }
-    let code = emit(&kernels, target, backend).unwrap_or_else(|e| panic!("{e}"));
-    (all, Machine::load(&code))
+    taken
 }
 
 fn lower_one(
