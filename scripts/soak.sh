@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Long runs: the three fuzzers, then the property tests with many cases. Arguments: cargo flags.
 # Each run appends a line of JSON to bench-results/soak.json. CNNC_SOAK_SECONDS (600) is the time of each fuzzer,
-# CNNC_SOAK_SEED (today's date) its seed, CNNC_SOAK_CASES (20000) the cases of each property.
+# CNNC_SOAK_SEED (today's date) its seed, CNNC_SOAK_CASES (20000) the cases of each property, CNNC_SOAK_CONVOLUTIONS
+# (2000) the convolution problems.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${CNNC_SOAK_SECONDS:-600}
@@ -42,4 +43,11 @@ properties "properties of onnx" -p cnnc-onnx --test models_in_memory
 properties "properties of texts" -p cnnc-ir --test graph_text --test kernel_random
 properties "properties of artifacts" -p cnnc-artifact --test format
 properties "random kernels on every backend" -p cnnc-codegen "$@"
+# Convolutions take seconds each: machine code of every candidate for every instruction set.
+problems=${CNNC_SOAK_CONVOLUTIONS:-2000}
+from=$SECONDS bad=0
+CNNC_CONVOLUTIONS=$problems CNNC_CONVOLUTIONS_SEED=$seed \
+    cargo test --release -p cnnc-compiler "$@" --test convolutions -- --nocapture || bad=1
+failed=$((failed | bad))
+record "convolutions within their declared errors" "$seed" $((SECONDS - from)) "$problems" "$bad"
 exit $failed

@@ -84,6 +84,13 @@ pub struct Layer {
     pub flops: f64,
     /// Result type of the first output, printed: `f32[1,64,56,56]/c16`.
     pub output: String,
+    /// Declared error of the candidate on this layer: largest distance from the exact result, relative to its largest
+    /// element.
+    #[serde(default)]
+    pub error: f64,
+    /// Bytes of workspace that it takes, all threads together.
+    #[serde(default)]
+    pub workspace: u64,
 }
 
 /// A plan.
@@ -110,6 +117,12 @@ pub struct Plan {
     pub scratch_bytes: u64,
     /// The most threads that any step can use.
     pub threads: u32,
+    /// The bound that the network was compiled for: largest error of an output, relative to its largest element.
+    #[serde(default)]
+    pub max_error: f64,
+    /// The error that is to be expected by the layers' declared errors.
+    #[serde(default)]
+    pub expected_error: f64,
 }
 
 /// A network for one instruction set.

@@ -19,6 +19,8 @@ fn layer(name: &str) -> Layer {
         generic: false,
         flops: 1024.0,
         output: text("f32[1,16]/plain"),
+        error: 3e-7,
+        workspace: 4096,
     }
 }
 
@@ -52,6 +54,8 @@ fn variant(isa: &str, steps: usize, tensors: &[Tensor]) -> Variant {
         arena_bytes: 1024,
         scratch_bytes: 256,
         threads: 4,
+        max_error: 1e-4,
+        expected_error: 2e-6,
     };
     Variant { isa: isa.into(), backend: "test".into(), plan, code: vec![0xc3; 5000], constants }
 }

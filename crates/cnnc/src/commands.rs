@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod bench_layers;
+pub mod check;
 pub mod compile;
 pub mod inputs;
 pub mod inspect;
@@ -20,6 +21,7 @@ Examples:
   cnnc compile resnet50.onnx -o resnet50.cnna
   cnnc run resnet50.cnna --input photo.jpg --preprocess \"crop=0.875,mean=127,std=128\" --top 5
   cnnc profile resnet50.cnna --threads 1
+  cnnc check resnet50.onnx --max-error 1e-5
 
 CNNC_LOG=debug (or info, trace, cnnc_passes=debug, ...) logs to standard error.
 Exit codes: 0 success, 2 wrong input, 1 anything else.";
@@ -42,6 +44,7 @@ pub enum Command {
     Bench(bench::Args),
     BenchLayers(bench_layers::Args),
     Profile(profile::Args),
+    Check(check::Args),
     Inspect(inspect::Args),
     Machine(machine::Args),
     Opt(opt::Args),

@@ -58,6 +58,16 @@ pub enum CliError {
     /// A file cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// A compiled network's output is further from the exact one than it may be.
+    #[error("output {output} is off by {error:.1e} of its largest element, beyond the bound {bound:.1e}")]
+    Beyond {
+        /// Name of the output.
+        output: String,
+        /// Its error.
+        error: f64,
+        /// The bound.
+        bound: f64,
+    },
     /// The process that compiles could not be started, or died.
     #[error("{0}")]
     Crash(String),
@@ -75,7 +85,7 @@ impl CliError {
             CliError::Compile { users, .. } => *users,
             CliError::Runtime(error) | CliError::Load { source: error, .. } => error.is_users(),
             CliError::Artifact(ArtifactError::Read { .. }) => true,
-            CliError::Write { .. } | CliError::Artifact(_) | CliError::Crash(_) => false,
+            CliError::Write { .. } | CliError::Artifact(_) | CliError::Beyond { .. } | CliError::Crash(_) => false,
         };
         if users { 2 } else { 1 }
     }

@@ -7,11 +7,11 @@
 pub mod args;
 pub mod commands;
 mod error;
-mod feeds;
+pub mod feeds;
 pub mod npy;
 mod preprocess;
 pub mod process;
-mod source;
+pub mod source;
 pub mod table;
 mod trace;
 

@@ -21,8 +21,11 @@ fn main() -> ExitCode {
             process::catch_interrupts();
             process::compiler(std::env::args_os().skip(1))
         }
-        Command::Compile(_) | Command::Opt(_) | Command::List(_) | Command::Shapes(_) | Command::Inputs(_) => {
-            process::compiler(std::env::args_os().skip(1))
-        }
+        Command::Compile(_)
+        | Command::Check(_)
+        | Command::Opt(_)
+        | Command::List(_)
+        | Command::Shapes(_)
+        | Command::Inputs(_) => process::compiler(std::env::args_os().skip(1)),
     })
 }

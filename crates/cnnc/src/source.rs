@@ -21,7 +21,7 @@ pub struct Source {
 }
 
 /// Whether a file is an artifact, by its name or its first bytes; what cannot be read is none.
-fn is_artifact(path: &Path) -> bool {
+pub fn is_artifact(path: &Path) -> bool {
     let mut start = [0; 8];
     let count = std::fs::File::open(path).and_then(|mut file| file.read(&mut start)).unwrap_or(0);
     Reader::looks_like_artifact(&start[..count]) || path.extension().is_some_and(|e| e == "cnna")

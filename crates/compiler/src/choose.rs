@@ -3,11 +3,15 @@
 //! Greedy in topological order: each node takes the layouts and the candidate that are cheapest given the layouts its
 //! operands already have. Conversions are inserted where they are needed and shared by all users; constants are
 //! converted and packed at once. After it every node but reshapes has a candidate, and graph outputs are plain.
+//!
+//! Where the fastest candidates together break the bound on the network's error, [`budget`](crate::budget) gives each
+//! node a limit of declared error, and the walk is repeated within them.
 
-use crate::CompileError;
+use crate::budget::{self, Alternative};
 use crate::layouts::{LayoutOption, layout_options};
-use cnnc_ir::graph::{Candidate, Def, Graph, Node, Op, Output, TensorType, ValueId, eval_op};
-use cnnc_lower::{Algorithm, LowerError, Packing, Region, cost};
+use crate::{Bounds, CompileError};
+use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
+use cnnc_lower::{Algorithm, LowerError, Packing, Region, choose_among, cost};
 use cnnc_tensor::{Layout, Target, Tensor};
 use std::collections::HashMap;
 
@@ -15,16 +19,43 @@ use std::collections::HashMap;
 const CONVERSION_SHARE: f64 = 0.5;
 
 /// The graph with a candidate on every node, layouts settled and weights packed.
-pub fn choose(graph: &Graph, target: &Target) -> Result<Graph, CompileError> {
-    let mut chooser =
-        Chooser { old: graph, new: Graph::new(&graph.name), target, versions: HashMap::new(), packed: HashMap::new() };
+pub fn choose(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Graph, CompileError> {
+    let fastest = choose_within(graph, target, bounds, None)?;
+    if budget::network_error(declared_errors(&fastest, target)) <= bounds.max_error {
+        return Ok(fastest);
+    }
+    let chooser = Chooser::new(graph, target, bounds, None);
+    let alternatives: Vec<Vec<Alternative>> = graph.nodes().map(|(_, node)| chooser.alternatives(node)).collect();
+    let limits = budget::limits(&alternatives, bounds.max_error)
+        .map_err(|floor| CompileError::ErrorBound { bound: bounds.max_error, floor: budget::two_digits_up(floor) })?;
+    choose_within(graph, target, bounds, Some(&limits))
+}
+
+/// The declared error of every chosen node of a graph.
+fn declared_errors(graph: &Graph, target: &Target) -> Vec<f64> {
+    let chosen = graph.nodes().filter_map(|(_, node)| Some((node, node.candidate.as_ref()?)));
+    let declared = chosen.map(|(node, candidate)| {
+        let algorithm = cnnc_lower::find(&candidate.algorithm)?;
+        Some((algorithm.error)(&Region::of(graph, node), candidate, target))
+    });
+    declared.map(Option::unwrap_or_default).collect()
+}
+
+/// The choice with a limit of declared error for each node of the graph.
+fn choose_within(
+    graph: &Graph,
+    target: &Target,
+    bounds: &Bounds,
+    limits: Option<&[f64]>,
+) -> Result<Graph, CompileError> {
+    let mut chooser = Chooser::new(graph, target, bounds, limits);
     for &input in graph.inputs() {
         let value = graph.value(input);
         let id = chooser.new.add_input(value.name.as_deref().unwrap_or(""), value.ty.clone());
         chooser.versions.insert((input, value.ty.layout), id);
     }
-    for (_, node) in graph.nodes() {
-        chooser.node(node)?;
+    for (id, node) in graph.nodes() {
+        chooser.node(id, node)?;
     }
     for output in &graph.outputs {
         let value = chooser.version(output.value, Layout::Plain)?;
@@ -38,6 +69,9 @@ struct Chooser<'a> {
     old: &'a Graph,
     new: Graph,
     target: &'a Target,
+    bounds: &'a Bounds,
+    /// The largest declared error of each node.
+    limits: Option<&'a [f64]>,
     /// New values by old value and layout.
     versions: HashMap<(ValueId, Layout), ValueId>,
     /// Packed constants by new value and packing.
@@ -51,18 +85,76 @@ struct Choice {
     candidate: Candidate,
 }
 
-impl Chooser<'_> {
-    fn node(&mut self, node: &Node) -> Result<(), CompileError> {
+impl<'a> Chooser<'a> {
+    fn new(graph: &'a Graph, target: &'a Target, bounds: &'a Bounds, limits: Option<&'a [f64]>) -> Chooser<'a> {
+        let (versions, packed) = (HashMap::new(), HashMap::new());
+        Chooser { old: graph, new: Graph::new(&graph.name), target, bounds, limits, versions, packed }
+    }
+
+    fn options(&self, node: &Node) -> Vec<LayoutOption> {
+        let types: Vec<&TensorType> = node.inputs.iter().map(|&v| self.old.ty(v)).collect();
+        layout_options(&node.op, &types, self.old.ty(node.outputs[0]), self.target.lanes)
+    }
+
+    /// All ways to compute a node, in any layout; none for views.
+    fn alternatives(&self, node: &Node) -> Vec<Alternative> {
+        if let Op::Reshape { .. } = node.op {
+            return vec![];
+        }
+        let mut found = vec![];
+        for option in self.options(node) {
+            let region = self.region(node, &option);
+            found.extend(cnnc_lower::candidates(&region, self.target).iter().map(|(algorithm, candidate)| {
+                Alternative {
+                    error: (algorithm.error)(&region, candidate, self.target),
+                    seconds: (algorithm.work)(&region, candidate, self.target).seconds,
+                }
+            }));
+        }
+        found
+    }
+
+    fn node(&mut self, id: NodeId, node: &Node) -> Result<(), CompileError> {
         if let Op::Reshape { .. } = node.op {
             return self.reshape(node);
         }
-        let types: Vec<&TensorType> = node.inputs.iter().map(|&v| self.old.ty(v)).collect();
-        let options = layout_options(&node.op, &types, self.old.ty(node.outputs[0]), self.target.lanes);
+        let limit = self.limits.and_then(|limits| limits.get(id.0 as usize)).copied().unwrap_or(f64::INFINITY);
+        let bound = self.bounds.workspace();
+        // Choices that would take more workspace than they may, with what they take.
+        let mut too_large: Vec<(usize, Choice)> = vec![];
+        loop {
+            let failure = match self.fastest(node, limit, &too_large) {
+                Ok(choice) => match self.workspace(node, &choice) {
+                    bytes if bytes <= bound => return self.apply(node, choice),
+                    bytes => {
+                        too_large.push((bytes, choice));
+                        continue;
+                    }
+                },
+                Err(failure) => failure,
+            };
+            let Some((least, choice)) = too_large.into_iter().min_by_key(|(bytes, _)| *bytes) else {
+                return Err(failure.into());
+            };
+            if self.bounds.max_workspace.is_some() {
+                return Err(CompileError::WorkspaceBound { node: node.name.clone(), bound, least });
+            }
+            return self.apply(node, choice);
+        }
+    }
+
+    /// The layouts and the candidate of least time within a limit of declared error, but for those that are excluded.
+    fn fastest(&self, node: &Node, limit: f64, excluded: &[(usize, Choice)]) -> Result<Choice, LowerError> {
         let mut best: Option<Choice> = None;
-        let mut failure = None;
-        for option in options {
+        let mut failure =
+            LowerError::NoAlgorithm { node: node.name.clone(), op: node.op.name(), types: "its operands".into() };
+        for option in self.options(node) {
             let region = self.region(node, &option);
-            match cnnc_lower::choose(&region, self.target) {
+            let acceptable = |algorithm: &Algorithm, candidate: &Candidate| {
+                (algorithm.error)(&region, candidate, self.target) <= limit
+                    && !excluded.iter().any(|(_, c)| c.option == option && c.candidate == *candidate)
+            };
+            match choose_among(&region, self.target, &acceptable) {
                 Ok((algorithm, candidate)) => {
                     let work = (algorithm.work)(&region, &candidate, self.target).seconds;
                     let seconds = work + self.conversion_seconds(node, &option);
@@ -70,19 +162,25 @@ impl Chooser<'_> {
                         best = Some(Choice { seconds, option, algorithm, candidate });
                     }
                 }
-                Err(error) => failure = Some(error),
+                Err(error) => failure = error,
             }
         }
-        match (best, failure) {
-            (Some(choice), _) => self.apply(node, choice),
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Err(LowerError::NoAlgorithm {
-                node: node.name.clone(),
-                op: node.op.name(),
-                types: "its operands".into(),
+        best.ok_or(failure)
+    }
+
+    /// Bytes of workspace that a choice takes; 0 where it turns out to have no lowering, which is reported later.
+    fn workspace(&self, node: &Node, choice: &Choice) -> usize {
+        let mut region = self.region(node, &choice.option);
+        for packing in (choice.algorithm.packings)(&region, &choice.candidate, self.target) {
+            let mut ty = region.inputs[packing.input].with_layout(Layout::Plain);
+            for op in &packing.ops {
+                let Some(packed) = infer(op, &[&ty]).ok().and_then(|mut types| types.pop()) else { return 0 };
+                ty = packed;
             }
-            .into()),
+            region.inputs[packing.input] = ty;
         }
+        let lowering = (choice.algorithm.lower)(&region, &choice.candidate, self.target);
+        lowering.map_or(0, |lowering| lowering.workspace_bytes(self.target.threads))
     }
 
     /// A reshape is a view of a plain value.

@@ -15,6 +15,24 @@ pub enum CompileError {
     /// No lowering for a node.
     #[error(transparent)]
     Lower(#[from] LowerError),
+    /// No choice of algorithms keeps the error bound.
+    #[error("the error bound {bound:e} cannot be kept: single precision reaches {floor:.1e} on this network")]
+    ErrorBound {
+        /// The bound.
+        bound: f64,
+        /// What the most exact algorithms reach.
+        floor: f64,
+    },
+    /// Every candidate of a node takes more workspace than it may.
+    #[error("{node}: no algorithm keeps to {bound} bytes of workspace; {least} would do")]
+    WorkspaceBound {
+        /// Name of the node.
+        node: String,
+        /// The bound, in bytes.
+        bound: usize,
+        /// The least that any candidate takes, in bytes.
+        least: usize,
+    },
     /// A backend is missing or refused.
     #[error(transparent)]
     Codegen(#[from] CodegenError),
@@ -50,7 +68,13 @@ pub enum CompileError {
 impl CompileError {
     /// Whether the user's input is at fault, rather than the machine or cnnc.
     pub fn is_users(&self) -> bool {
-        matches!(self, CompileError::Import(_) | CompileError::UnknownMachine)
+        matches!(
+            self,
+            CompileError::Import(_)
+                | CompileError::UnknownMachine
+                | CompileError::ErrorBound { .. }
+                | CompileError::WorkspaceBound { .. }
+        )
     }
 
     pub(crate) fn evaluate(node: &str, error: EvalError) -> CompileError {

@@ -4,6 +4,7 @@
 //! function with a printable result, which `Options::dump` writes to a folder.
 
 mod alone;
+mod budget;
 mod choose;
 mod dump;
 mod error;
@@ -18,6 +19,6 @@ mod storage;
 pub use alone::{Way, alone, ways};
 pub use choose::choose;
 pub use error::CompileError;
-pub use options::{Options, detect_target};
+pub use options::{Bounds, Options, detect_target};
 pub use pipeline::{Compiled, compile, compile_chosen, compile_graph, import_and_optimize};
 pub use program::{Program, lower};

@@ -5,6 +5,32 @@ use cnnc_onnx::ImportOptions;
 use cnnc_tensor::{Isa, Target, cache_bytes};
 use std::path::PathBuf;
 
+/// Workspace that a layer may take where the user says nothing, in bytes.
+const USUAL_WORKSPACE: usize = 256 << 20;
+
+/// What the compiled network must keep to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Largest error of an output, relative to its largest element.
+    pub max_error: f64,
+    /// Most bytes of workspace that a layer may take, all threads together. Without it, candidates that take more than
+    /// 256 MiB are chosen only where there is no other.
+    pub max_workspace: Option<usize>,
+}
+
+impl Bounds {
+    /// Most bytes of workspace that a layer should take.
+    pub fn workspace(&self) -> usize {
+        self.max_workspace.unwrap_or(USUAL_WORKSPACE)
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { max_error: 1e-4, max_workspace: None }
+    }
+}
+
 /// Options of a compilation.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -14,6 +40,8 @@ pub struct Options {
     pub targets: Vec<Target>,
     /// The code generator.
     pub backend: Backend,
+    /// What the network must keep to.
+    pub bounds: Bounds,
     /// Folder that gets each changed stage as a numbered text file.
     pub dump: Option<PathBuf>,
 }
@@ -23,7 +51,7 @@ impl Options {
     pub fn new(isas: &[Isa], backend: Backend, threads: usize) -> Option<Options> {
         let isas = if isas.is_empty() { vec![Isa::detect()?] } else { isas.to_vec() };
         let targets = isas.into_iter().map(|isa| detect_target(isa, backend, threads)).collect();
-        Some(Options { import: ImportOptions::default(), targets, backend, dump: None })
+        Some(Options { import: ImportOptions::default(), targets, backend, bounds: Bounds::default(), dump: None })
     }
 }
 

@@ -50,7 +50,7 @@ pub fn import_and_optimize(
 fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled { model: graph.name.clone(), variants: vec![] };
     for target in &options.targets {
-        let chosen = choose(graph, target)?;
+        let chosen = choose(graph, target, &options.bounds)?;
         verify_graph("choose", &chosen)?;
         dump.stage(&format!("choose-{}", target.isa), || chosen.to_string())?;
         let program = lower(&chosen, target)?;
@@ -71,6 +71,7 @@ fn emit(program: Program, target: &Target, backend: Backend) -> Result<Variant, 
     let code = cnnc_codegen::emit(&program.kernels, target, backend)?;
     let mut plan = program.plan;
     plan.entries = code.entries;
+    plan.max_error = options.bounds.max_error;
     Ok(Variant {
         isa: target.isa.name().to_string(),
         backend: backend.version(),

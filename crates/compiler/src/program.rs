@@ -1,6 +1,7 @@
 //! Lowering of a whole graph: kernels, their calls in order, and where every buffer lies.
 
 use crate::CompileError;
+use crate::budget::network_error;
 use crate::memory::{ALIGNMENT, Interval, assign_offsets};
 use crate::storage::{Kind, Storages, View, is_view};
 use cnnc_artifact::{Io, Layer, Place, Plan, Step};
@@ -81,6 +82,9 @@ impl Lowerer<'_> {
             generic: algorithm.class == Class::Generic,
             flops: (algorithm.work)(&region, candidate, self.target).flops,
             output: self.graph.ty(node.outputs[0]).to_string(),
+            // Finite, since JSON has no other numbers.
+            error: (algorithm.error)(&region, candidate, self.target).min(f64::MAX),
+            workspace: lowering.workspace_bytes(self.target.threads) as u64,
         });
         for &(input, output) in &lowering.in_place {
             if self.storages.define_in_place(node, id, input, output) {
@@ -126,6 +130,8 @@ impl Lowerer<'_> {
             generic: algorithm.class == Class::Generic,
             flops: 0.0,
             output: ty.to_string(),
+            error: 0.0,
+            workspace: lowering.workspace_bytes(self.target.threads) as u64,
         });
         let from = self.view(value)?;
         self.calls(layer, lowering, &[from], &[to], at, name)
@@ -238,6 +244,7 @@ impl Lowerer<'_> {
         plan.kernels = self.program.kernels.iter().map(|k| k.name.clone()).collect();
         plan.scratch_bytes = self.program.kernels.iter().map(|k| k.scratch_bytes() as u64).max().unwrap_or(0);
         plan.threads = self.target.threads as u32;
+        plan.expected_error = network_error(plan.layers.iter().map(|layer| layer.error));
         Ok(self.program)
     }
 

@@ -5,7 +5,7 @@ use crate::random::{Random, edit_bytes};
 use crate::{Outcome, Target, import_edit, models};
 use cnnc_artifact::{Variant, check_variant};
 use cnnc_codegen::Backend;
-use cnnc_compiler::{CompileError, choose, detect_target, lower};
+use cnnc_compiler::{Bounds, CompileError, choose, detect_target, lower};
 use cnnc_ir::graph::Graph;
 use cnnc_onnx::proto::{DimensionProto, ModelProto};
 use cnnc_onnx::{ImportOptions, Imported, import_bytes};
@@ -104,10 +104,11 @@ fn compile(graph: Graph, target: &cnnc_tensor::Target) -> Result<(), String> {
     });
     failure?;
     let internal = |error: CompileError| match error {
-        CompileError::Import(_) | CompileError::Lower(_) => None,
+        CompileError::Lower(_) => None,
+        users if users.is_users() => None,
         other => Some(other.to_string()),
     };
-    let chosen = match choose(&graph, target) {
+    let chosen = match choose(&graph, target, &Bounds::default()) {
         Ok(chosen) => chosen,
         Err(error) => return internal(error).map_or(Ok(()), Err),
     };

@@ -4,7 +4,7 @@
 use crate::random::{Random, edit_bytes};
 use crate::{Outcome, Target, models};
 use cnnc_codegen::Backend;
-use cnnc_compiler::{choose, detect_target, lower};
+use cnnc_compiler::{Bounds, choose, detect_target, lower};
 use cnnc_ir::kernel::random::random_kernel;
 use cnnc_onnx::{ImportOptions, import_bytes};
 use cnnc_tensor::Isa;
@@ -30,7 +30,7 @@ impl Text {
             let Ok(imported) = imported else { continue };
             seeds.push(imported.graph.to_string());
             let graph = cnnc_passes::optimize(imported.graph, &mut |_, _| {});
-            let Ok(chosen) = choose(&graph, &target) else { continue };
+            let Ok(chosen) = choose(&graph, &target, &Bounds::default()) else { continue };
             seeds.push(chosen.to_string());
             let Ok(program) = lower(&chosen, &target) else { continue };
             seeds.extend(program.kernels.iter().map(|k| k.to_string()).filter(|t| t.len() < 1 << 14));

@@ -9,6 +9,7 @@ mod infer;
 pub mod ops;
 mod text;
 mod verify;
+mod widen;
 
 use cnnc_tensor::{DType, Layout, Tensor};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use infer::{InferError, infer};
 pub use ops::Op;
 pub use text::{INLINE_ELEMENTS, ParseError, parse_graph, parse_graph_with, print_with_constants, seeded};
 pub use verify::{VerifyError, verify};
+pub use widen::widened;
 
 /// Index of a value in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

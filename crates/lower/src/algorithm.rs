@@ -146,6 +146,14 @@ pub struct Lowering {
     pub in_place: Vec<(usize, usize)>,
 }
 
+impl Lowering {
+    /// Bytes of workspace that it takes on that many threads: the part that they share, and scratch of each.
+    pub fn workspace_bytes(&self, threads: usize) -> usize {
+        let scratch = self.kernels.iter().map(Kernel::scratch_bytes).max().unwrap_or(0);
+        self.workspace.iter().fold(scratch.saturating_mul(threads), |sum, &bytes| sum.saturating_add(bytes))
+    }
+}
+
 /// Collects kernels and steps.
 #[derive(Debug, Default)]
 pub struct LoweringBuilder {
@@ -183,10 +191,19 @@ pub fn candidates(region: &Region, target: &Target) -> Vec<(&'static Algorithm, 
 
 /// The candidate of least estimated time.
 pub fn choose(region: &Region, target: &Target) -> Result<(&'static Algorithm, Candidate), LowerError> {
+    choose_among(region, target, &|_, _| true)
+}
+
+/// The candidate of least estimated time among those that are acceptable.
+pub fn choose_among(
+    region: &Region,
+    target: &Target,
+    acceptable: &dyn Fn(&Algorithm, &Candidate) -> bool,
+) -> Result<(&'static Algorithm, Candidate), LowerError> {
     let mut best: Option<(f64, &'static Algorithm, Candidate)> = None;
     for (algorithm, candidate) in candidates(region, target) {
         let seconds = (algorithm.work)(region, &candidate, target).seconds;
-        if best.as_ref().is_none_or(|b| seconds < b.0) {
+        if best.as_ref().is_none_or(|b| seconds < b.0) && acceptable(algorithm, &candidate) {
             best = Some((seconds, algorithm, candidate));
         }
     }

@@ -53,6 +53,6 @@ mod transpose;
 
 pub use algorithm::{
     Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
-    find,
+    choose_among, find,
 };
 pub use algorithms::ALGORITHMS;

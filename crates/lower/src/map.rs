@@ -21,7 +21,7 @@ pub static MAP: Algorithm = Algorithm {
     name: "map",
     about: "elementwise expression over broadcast operands",
     accuracy: Accuracy::Exact,
-    error: crate::error::elementwise,
+    error: crate::error::expression,
     class: Class::Tuned,
     candidates: |region, _| if applies(region) { vec![Candidate::new("map", &[])] } else { vec![] },
     packings: |_, _, _| vec![],

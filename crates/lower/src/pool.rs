@@ -20,7 +20,7 @@ pub static POOL: Algorithm = Algorithm {
     name: "pool",
     about: "maximum, average and Lp pooling over windows",
     accuracy: Accuracy::Rounding,
-    error: crate::error::elementwise,
+    error: crate::error::reduction,
     class: Class::Tuned,
     candidates: |region, _| if applies(region) { vec![Candidate::new("pool", &[])] } else { vec![] },
     packings: |_, _, _| vec![],

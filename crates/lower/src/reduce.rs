@@ -20,7 +20,7 @@ pub static REDUCE: Algorithm = Algorithm {
     name: "reduce",
     about: "sum, mean, largest, smallest or product over axes",
     accuracy: Accuracy::Rounding,
-    error: crate::error::elementwise,
+    error: crate::error::reduction,
     class: Class::Tuned,
     candidates: |region, _| if applies(region) { vec![Candidate::new("reduce", &[])] } else { vec![] },
     packings: |_, _, _| vec![],

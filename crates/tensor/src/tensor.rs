@@ -154,9 +154,10 @@ impl Tensor {
 
     /// All elements in physical order as f64 ([`Scalar::to_f64`]).
     pub fn to_f64_vec(&self) -> Vec<f64> {
-        match self.as_slice::<f32>() {
-            Some(values) => values.iter().map(|&v| f64::from(v)).collect(),
-            None => (0..self.bytes.len() / self.dtype.size()).map(|i| self.get(i).to_f64()).collect(),
+        match (self.as_slice::<f32>(), self.as_slice::<f64>()) {
+            (Some(values), _) => values.iter().map(|&v| f64::from(v)).collect(),
+            (_, Some(values)) => values.to_vec(),
+            _ => (0..self.bytes.len() / self.dtype.size()).map(|i| self.get(i).to_f64()).collect(),
         }
     }
 

@@ -7,6 +7,7 @@ const EXAMPLES: &str = "\
 Examples:
   cnnc compile resnet50.onnx                       (writes resnet50.cnna)
   cnnc compile net.onnx --shape data=1x3x224x224 --target x86-64-v3,x86-64-v4 --threads 4 -o net.cnna
+  cnnc compile vgg19.onnx --max-error 5e-6         (only algorithms that keep 5e-6 of the largest output)
   cnnc compile sr.onnx --bind sizes=sizes.npy --dump stages -o sr.cnna";
 
 /// Compile an ONNX model into one artifact file

@@ -44,6 +44,8 @@ struct VariantReport<'a> {
     constant_bytes: u64,
     arena_bytes: u64,
     scratch_bytes: u64,
+    max_error: f64,
+    expected_error: f64,
     layers: &'a [Layer],
 }
 
@@ -80,6 +82,8 @@ fn describe<'a>(reader: &'a Reader, k: usize, variant: &'a StoredVariant) -> Var
         constant_bytes: reader.constant_bytes(k),
         arena_bytes: plan.arena_bytes,
         scratch_bytes: plan.scratch_bytes,
+        max_error: plan.max_error,
+        expected_error: plan.expected_error,
         layers: &plan.layers,
     }
 }
@@ -96,7 +100,7 @@ fn text(report: &Report) -> String {
             text += &format!("  output  {io}{}\n", if io.extent.is_some() { " (axis 0 at most)" } else { "" });
         }
         text += &format!(
-            "  code {}, constants {}, arena {}, scratch {} a thread; {} layers, {} steps, {} kernels\n\n",
+            "  code {}, constants {}, arena {}, scratch {} a thread; {} layers, {} steps, {} kernels\n",
             bytes(variant.code_bytes as u64),
             bytes(variant.constant_bytes),
             bytes(variant.arena_bytes),
@@ -105,11 +109,16 @@ fn text(report: &Report) -> String {
             variant.steps,
             variant.kernels
         );
-        let mut table = Table::new(&["layer", "op", "output", ">MFLOP", "candidate"]);
+        text += &format!(
+            "  error of the outputs: bound {:.1e}, expected {:.1e} by the layers' declared errors\n\n",
+            variant.max_error, variant.expected_error
+        );
+        let mut table = Table::new(&["layer", "op", "output", ">MFLOP", ">error", ">workspace", "candidate"]);
         for layer in variant.layers {
             let megaflops = format!("{:.2}", layer.flops * 1e-6);
             let (op, output, candidate) = (layer.op.clone(), layer.output.clone(), layer.candidate.clone());
-            table.row(vec![shortened(&layer.name), op, output, megaflops, candidate]);
+            let (error, workspace) = (format!("{:.1e}", layer.error), bytes(layer.workspace));
+            table.row(vec![shortened(&layer.name), op, output, megaflops, error, workspace, candidate]);
         }
         text += &table.to_string();
     }

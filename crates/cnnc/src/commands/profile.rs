@@ -55,6 +55,10 @@ struct Report<'a> {
     total_ms: f64,
     /// Sums of the layers alone: activations warm, weights warm or in memory.
     alone: Option<AloneSums>,
+    /// The bound on the outputs' error that the network was compiled for.
+    max_error: f64,
+    /// What the layers' declared errors add up to.
+    expected_error: f64,
     /// Share of the time in generic loop kernels.
     generic_share: f64,
     layers: Vec<LayerTime<'a>>,
@@ -76,6 +80,10 @@ struct LayerTime<'a> {
     candidate: &'a str,
     output: &'a str,
     generic: bool,
+    /// Declared error relative to the layer's largest result element.
+    error: f64,
+    /// Bytes of workspace, all threads together.
+    workspace: u64,
     ms: f64,
     /// Alone, with warm activations and weights.
     warm_ms: Option<f64>,
@@ -161,6 +169,8 @@ fn report<'a>(
             candidate: &layer.candidate,
             output: &layer.output,
             generic: layer.generic,
+            error: layer.error,
+            workspace: layer.workspace,
             ms: time * 1e3,
             warm_ms: own.map(|alone| alone.warm * 1e3),
             cold_ms: own.map(|alone| alone.cold * 1e3),
@@ -187,6 +197,8 @@ fn report<'a>(
             let total_by_cold = if cold > 0.0 { total / cold } else { 0.0 };
             AloneSums { warm_ms: warm * 1e3, cold_ms: cold * 1e3, total_by_cold }
         }),
+        max_error: plan.max_error,
+        expected_error: plan.expected_error,
         generic_share: layers.iter().filter(|l| l.generic).fold(0.0, |sum, l| sum + l.share),
         layers,
         classes,
@@ -203,14 +215,14 @@ fn text(report: &Report, by_class: bool) -> String {
         if report.alone.is_some() {
             headings.extend([">alone, warm", ">cold weights"]);
         }
-        headings.extend([">share %", ">GFLOP/s", ">% of peak", "candidate"]);
+        headings.extend([">share %", ">GFLOP/s", ">% of peak", ">error", "candidate"]);
         let mut table = Table::new(&headings);
         for l in &report.layers {
             let peak = l.peak_share.filter(|s| *s > 0.0).map_or("-".into(), percent);
             let (op, output, candidate) = (l.op.into(), l.output.into(), l.candidate.into());
             let mut row = vec![shortened(l.name), op, output, format!("{:.4}", l.ms)];
             row.extend([l.warm_ms, l.cold_ms].into_iter().flatten().map(|ms| format!("{ms:.4}")));
-            row.extend([percent(l.share), rate(l.gflops), peak, candidate]);
+            row.extend([percent(l.share), rate(l.gflops), peak, format!("{:.1e}", l.error), candidate]);
             table.row(row);
         }
         text += &format!("{table}\n");

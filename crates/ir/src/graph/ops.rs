@@ -26,6 +26,7 @@ pub(super) mod non_max_suppression;
 pub(super) mod normalize;
 pub(super) mod number;
 pub(super) mod pad;
+mod parallel;
 pub(super) mod pool;
 pub(super) mod reduce;
 pub(super) mod reshape;

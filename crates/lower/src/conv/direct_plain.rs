@@ -20,7 +20,7 @@ pub const DIRECT_PLAIN: Algorithm = Algorithm {
     name: "direct_plain",
     about: "direct convolution on the plain layout, vectors along rows, for few output channels",
     accuracy: Accuracy::Rounding,
-    error: crate::error::products,
+    error: crate::error::chained_products,
     class: Class::Tuned,
     candidates,
     packings,

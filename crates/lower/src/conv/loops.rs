@@ -14,7 +14,7 @@ pub const CONV_LOOPS: Algorithm = Algorithm {
     name: "conv_loops",
     about: "convolution as a plain loop nest, any element type",
     accuracy: Accuracy::Rounding,
-    error: crate::error::products,
+    error: crate::error::chained_products,
     class: Class::Generic,
     candidates,
     packings: |_, _, _| vec![],

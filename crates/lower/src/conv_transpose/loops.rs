@@ -14,7 +14,7 @@ pub const TRANSPOSED_LOOPS: Algorithm = Algorithm {
     name: "transposed_loops",
     about: "transposed convolution as a plain loop nest, any element type",
     accuracy: Accuracy::Rounding,
-    error: crate::error::products,
+    error: crate::error::chained_products,
     class: Class::Generic,
     candidates,
     packings: |_, _, _| vec![],

@@ -14,7 +14,7 @@ pub const MATMUL_LOOPS: Algorithm = Algorithm {
     name: "matmul_loops",
     about: "matrix product as a plain loop nest, any element type",
     accuracy: Accuracy::Rounding,
-    error: crate::error::products,
+    error: crate::error::chained_products,
     class: Class::Generic,
     candidates,
     packings: |_, _, _| vec![],

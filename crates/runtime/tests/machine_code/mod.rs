@@ -100,6 +100,8 @@ pub fn variant(inputs: Vec<Io>, outputs: Vec<Io>, calls: &[Call], constants: Vec
         generic: false,
         flops: 1e9,
         output: "u64[1]".into(),
+        error: 0.0,
+        workspace: 0,
     };
     let step =
         |(kernel, extent, args): &Call| Step { layer: 0, kernel: *kernel as u32, extent: *extent, args: args.clone() };
@@ -117,6 +119,8 @@ pub fn variant(inputs: Vec<Io>, outputs: Vec<Io>, calls: &[Call], constants: Vec
         arena_bytes: arena.max().unwrap_or(0),
         scratch_bytes: 100,
         threads: 0,
+        max_error: 0.0,
+        expected_error: 0.0,
     };
     Variant { isa: "x86-64-v2".into(), backend: "by hand".into(), plan, code, constants }
 }

@@ -39,7 +39,7 @@ pub fn run(args: &compile::Args) -> Result<(), CliError> {
 }
 
 /// Compiles; where an input's content turns out to decide shapes and is offered, it is bound and no input any more.
-fn compile_binding(
+pub fn compile_binding(
     path: &Path,
     options: &mut Options,
     offers: &mut BTreeMap<String, Tensor>,
@@ -74,7 +74,7 @@ pub fn inputs(args: &inputs::Args) -> Result<(), CliError> {
     cnnc_cli::say(&cnnc_cli::json(&inputs)?)
 }
 
-fn declared_input(info: InputInfo) -> Input {
+pub fn declared_input(info: InputInfo) -> Input {
     let known = |dim: DeclaredDim| match dim {
         DeclaredDim::Known(size) => usize::try_from(size).ok(),
         DeclaredDim::Symbol(_) | DeclaredDim::Unknown => None,

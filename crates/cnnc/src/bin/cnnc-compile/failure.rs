@@ -6,7 +6,16 @@ use cnnc_onnx::ImportError;
 
 /// A failed compilation.
 pub fn compile(error: CompileError) -> CliError {
-    let hint = if let CompileError::Import(error) = &error { hint(error) } else { None };
+    let hint = match &error {
+        CompileError::Import(error) => hint(error),
+        CompileError::ErrorBound { floor, .. } => {
+            Some(format!("the least that can be asked for is --max-error {floor:.1e}"))
+        }
+        CompileError::WorkspaceBound { least, .. } => {
+            Some(format!("the least that can be asked for is --max-workspace {least}"))
+        }
+        _ => None,
+    };
     CliError::Compile { users: error.is_users(), hint, message: error.to_string() }
 }
 

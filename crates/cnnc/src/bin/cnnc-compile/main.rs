@@ -1,6 +1,7 @@
 //! `cnnc-compile`: the part of the command line that needs the compiler. `cnnc` calls it with its own arguments.
 
 mod bench_layers;
+mod check;
 mod compile;
 mod failure;
 mod list;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     process::finish(|| match &cli.command {
         Command::Compile(args) => compile::run(args),
+        Command::Check(args) => check::run(args),
         Command::Opt(args) => opt::run(args),
         Command::List(args) => list::run(args),
         Command::BenchLayers(args) => bench_layers::run(args),

@@ -4,7 +4,7 @@ use crate::failure;
 use cnnc_cli::args::{BackendArg, CompileArgs, split_last};
 use cnnc_cli::{CliError, npy};
 use cnnc_codegen::Backend;
-use cnnc_compiler::{CompileError, Options};
+use cnnc_compiler::{Bounds, CompileError, Options};
 use cnnc_runtime::machine::Machine;
 use cnnc_tensor::{Ceilings, Isa, Target, Tensor};
 
@@ -25,6 +25,7 @@ pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> 
         let (name, tensor) = content("--bind", arg)?;
         options.import.bound.insert(name, tensor);
     }
+    options.bounds = Bounds { max_error: args.max_error, max_workspace: args.max_workspace };
     options.dump = args.dump.clone();
     Ok(options)
 }

@@ -3,7 +3,7 @@
 use super::check::{Inferred, at_least, ensure, number};
 use super::number::{Evaluated, Number, accumulate};
 use super::window::Spatial;
-use super::{Window, tail};
+use super::{Window, parallel, tail};
 use crate::expr::Expr;
 use crate::graph::TensorType;
 use cnnc_tensor::{Layout, Tensor};
@@ -47,7 +47,8 @@ const UNFOLDED: usize = 1 << 17;
 /// Positions accumulated at once: few enough for the first-level cache.
 const POSITIONS: usize = 1024;
 
-/// Each channel is unfolded into one row of window positions per tap, so that the sums run over long rows.
+/// Each channel is unfolded into one row of window positions per tap, so that the sums run over long rows. Threads
+/// share the result channels.
 fn convolve<T: Number>(
     window: &Window,
     groups: usize,
@@ -58,17 +59,25 @@ fn convolve<T: Number>(
     let spatial = Spatial::new(window, &x.dims()[2..], &ty.dims[2..]);
     let (in_count, out_count, taps) = (spatial.input_count(), spatial.output_count(), spatial.taps());
     let (group_in, group_out) = (x.dims()[1] / groups, ty.dims[1] / groups);
-    let (xs, ws) = (T::read(x), T::read(w));
+    let (xs, ws) = (T::view(x), T::view(w));
     let mut sums = vec![T::default(); ty.count()];
     if sums.is_empty() || group_in == 0 {
         return T::tensor(ty, &sums);
     }
     let at_once = (UNFOLDED / (taps * out_count)).clamp(1, group_in);
-    for (image, sums) in sums.chunks_exact_mut(group_out * out_count).enumerate() {
+    let threads = parallel::parts(sums.len() * group_in * taps);
+    let blocks = if x.dims()[0] * groups >= threads { 1 } else { threads.min(group_out) };
+    let block = group_out.div_ceil(blocks);
+    let images = sums.chunks_exact_mut(group_out * out_count).enumerate();
+    let items = images.flat_map(|(image, sums)| {
+        sums.chunks_mut(block * out_count).enumerate().map(move |(k, sums)| (image, k * block, sums))
+    });
+    parallel::for_each(items.collect(), threads, &|(image, first_out, sums): (usize, usize, &mut [T])| {
         let group = image % groups;
+        let mut rows = vec![T::default(); at_once * taps * out_count];
         for first in (0..group_in).step_by(at_once) {
             let channels = at_once.min(group_in - first);
-            let mut rows = vec![T::default(); channels * taps * out_count];
+            rows.fill(T::default());
             for c in 0..channels {
                 let xs = &xs[(image * group_in + first + c) * in_count..][..in_count];
                 let rows = &mut rows[c * taps * out_count..][..taps * out_count];
@@ -80,11 +89,12 @@ fn convolve<T: Number>(
             for start in (0..out_count).step_by(POSITIONS) {
                 let count = POSITIONS.min(out_count - start);
                 for (o, sums) in sums.chunks_exact_mut(out_count).enumerate() {
-                    let weights = &ws[((group * group_out + o) * group_in + first) * taps..][..channels * taps];
+                    let row = (group * group_out + first_out + o) * group_in + first;
+                    let weights = &ws[row * taps..][..channels * taps];
                     accumulate(&mut sums[start..start + count], weights, &rows[start..], out_count);
                 }
             }
         }
-    }
+    });
     T::tensor(ty, &sums)
 }

@@ -5,7 +5,7 @@ use super::number::Evaluated;
 use super::tail::expression_type;
 use crate::expr::{Column, Expr, eval_columns};
 use crate::graph::TensorType;
-use cnnc_tensor::{DType, Layout, Scalar, Tensor, broadcast_dims};
+use cnnc_tensor::{DType, Element, Layout, Scalar, Tensor, broadcast_dims};
 use std::borrow::Cow;
 
 /// Result layout: the layout of the blocked operands, if any.
@@ -33,10 +33,7 @@ pub(in crate::graph) fn eval(expr: &Expr, inputs: &[&Tensor], ty: &TensorType) -
     let types = expr.node_types(&dtypes).map_err(|e| e.to_string())?;
     let operands: Vec<Cow<Tensor>> = inputs.iter().map(|t| spread(t, &ty.dims)).collect::<Result<_, _>>()?;
     let strides = cnnc_tensor::row_major_strides(&ty.dims);
-    let mut out = super::number::zeros(ty)?;
-    let count = out.count();
-    for start in (0..count).step_by(CHUNK) {
-        let end = count.min(start + CHUNK);
+    let values = |start: usize, end: usize| {
         let input = |k: usize| match operands.get(k) {
             Some(operand) => column(operand, start, end),
             None => Column::Other(vec![]),
@@ -45,10 +42,16 @@ pub(in crate::graph) fn eval(expr: &Expr, inputs: &[&Tensor], ty: &TensorType) -
             let coordinate = |at: usize| Scalar::i64((at / strides[axis] % ty.dims[axis]) as i64);
             Column::Other((start..end).map(coordinate).collect())
         };
-        let values = eval_columns(expr, &types, end - start, &input, &index);
-        match (values, out.as_slice_mut::<f32>()) {
-            (Column::F32(values), Some(out)) => out[start..end].copy_from_slice(&values),
-            (values, _) => (start..end).for_each(|at| out.set(at, values.get(at - start))),
+        eval_columns(expr, &types, end - start, &input, &index)
+    };
+    let mut out = super::number::zeros(ty)?;
+    let count = out.count();
+    for start in (0..count).step_by(CHUNK) {
+        let end = count.min(start + CHUNK);
+        match values(start, end) {
+            Column::F32(values) => store(&mut out, start, &values),
+            Column::F64(values) => store(&mut out, start, &values),
+            Column::Other(values) => (start..).zip(values).for_each(|(at, value)| out.set(at, value)),
         }
     }
     Ok(vec![out])
@@ -62,12 +65,25 @@ fn spread<'a>(operand: &'a Tensor, dims: &[usize]) -> Result<Cow<'a, Tensor>, St
     Ok(Cow::Owned(super::broadcast::repeat(operand, dims)?))
 }
 
-fn column(operand: &Tensor, start: usize, end: usize) -> Column {
-    let single = operand.count() == 1;
-    match operand.as_slice::<f32>() {
-        Some(values) if single => Column::F32(vec![values[0]; end - start]),
-        Some(values) => Column::F32(values[start..end].to_vec()),
-        None if single => Column::Other(vec![operand.get(0); end - start]),
-        None => Column::Other((start..end).map(|at| operand.get(at)).collect()),
+fn store<T: Element>(out: &mut Tensor, start: usize, values: &[T]) {
+    if let Some(out) = out.as_slice_mut::<T>() {
+        out[start..start + values.len()].copy_from_slice(values);
     }
+}
+
+fn column(operand: &Tensor, start: usize, end: usize) -> Column {
+    if let Some(values) = operand.as_slice::<f32>() {
+        return Column::F32(part(values, start, end));
+    }
+    if let Some(values) = operand.as_slice::<f64>() {
+        return Column::F64(part(values, start, end));
+    }
+    match operand.count() {
+        1 => Column::Other(vec![operand.get(0); end - start]),
+        _ => Column::Other((start..end).map(|at| operand.get(at)).collect()),
+    }
+}
+
+fn part<T: Copy>(values: &[T], start: usize, end: usize) -> Vec<T> {
+    if let [single] = values { vec![*single; end - start] } else { values[start..end].to_vec() }
 }

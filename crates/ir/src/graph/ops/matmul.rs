@@ -3,7 +3,7 @@
 use super::check::{Inferred, all_plain, at_least, ensure, number};
 use super::number::{Evaluated, Number, accumulate};
 use super::strided::offsets;
-use super::tail;
+use super::{parallel, tail};
 use crate::expr::Expr;
 use crate::graph::TensorType;
 use cnnc_tensor::{Layout, Tensor, broadcast_dims};
@@ -47,6 +47,10 @@ pub(in crate::graph) fn eval(
     tail::apply(expr, sums, &inputs[2..], ty)
 }
 
+/// Columns and terms of a block of `b` that is in use at once: few enough for a second-level cache.
+const BLOCK: (usize, usize) = (128, 256);
+
+/// Threads share the rows of each matrix, or the columns where it has one row.
 fn multiply<T: Number>(
     trans_a: bool,
     trans_b: bool,
@@ -58,27 +62,40 @@ fn multiply<T: Number>(
     let (m, n) = (matrix[0], matrix[1]);
     let k = a.dims()[a.dims().len() - if trans_a { 2 } else { 1 }];
     let (a_starts, b_starts) = (batch_starts(a.dims(), batch), batch_starts(b.dims(), batch));
-    let (a_values, mut b_values) = (T::read(a), T::read(b));
-    if trans_b && n * k > 0 {
-        for matrix in b_values.chunks_exact_mut(n * k) {
-            let stored = matrix.to_vec();
-            for (row, values) in stored.chunks_exact(k).enumerate() {
-                values.iter().enumerate().for_each(|(at, &v)| matrix[at * n + row] = v);
-            }
-        }
-    }
+    let (a_values, b_values) = (T::view(a), T::view(b));
     let mut sums = vec![T::default(); ty.count()];
-    for (row, sums) in sums.chunks_exact_mut(n.max(1)).enumerate() {
-        let a = &a_values[a_starts[row / m]..][..m * k];
-        let b = &b_values[b_starts[row / m]..][..k * n];
-        match trans_a {
-            false => accumulate(sums, &a[row % m * k..][..k], b, n),
-            true => {
-                let weights: Vec<T> = (0..k).map(|at| a[at * m + row % m]).collect();
-                accumulate(sums, &weights, b, n);
+    if sums.is_empty() {
+        return T::tensor(ty, &sums);
+    }
+    let threads = parallel::parts(sums.len() * k);
+    let at_once = if m == 1 { n.div_ceil(threads) } else { m.div_ceil(threads) * n };
+    let items = sums.chunks_exact_mut(m * n).enumerate().flat_map(|(matrix, sums)| {
+        sums.chunks_mut(at_once).enumerate().map(move |(part, sums)| (matrix, part * at_once, sums))
+    });
+    parallel::for_each(items.collect(), threads, &|(matrix, start, sums): (usize, usize, &mut [T])| {
+        let (first_row, first_column) = (start / n, start % n);
+        let columns = n.min(sums.len());
+        let (a, b) = (&a_values[a_starts[matrix]..][..m * k], &b_values[b_starts[matrix]..][..k * n]);
+        let term_of_b = |at: usize, column: usize| b[if trans_b { column * k + at } else { at * n + column }];
+        let mut packed = vec![T::default(); BLOCK.0 * BLOCK.1];
+        let mut weights = vec![T::default(); BLOCK.1];
+        for column in (0..columns).step_by(BLOCK.0) {
+            let width = BLOCK.0.min(columns - column);
+            for first in (0..k).step_by(BLOCK.1) {
+                let terms = BLOCK.1.min(k - first);
+                for at in 0..terms {
+                    let row = packed[at * width..][..width].iter_mut();
+                    row.enumerate().for_each(|(c, v)| *v = term_of_b(first + at, first_column + column + c));
+                }
+                for (row, sums) in sums.chunks_exact_mut(columns).enumerate() {
+                    let row = first_row + row;
+                    let term_of_a = |at: usize| a[if trans_a { at * m + row } else { row * k + at }];
+                    weights[..terms].iter_mut().enumerate().for_each(|(at, v)| *v = term_of_a(first + at));
+                    accumulate(&mut sums[column..column + width], &weights[..terms], &packed, width);
+                }
             }
         }
-    }
+    });
     T::tensor(ty, &sums)
 }
 

@@ -2,12 +2,13 @@
 
 use crate::graph::TensorType;
 use cnnc_tensor::{DType, Scalar, Tensor};
+use std::borrow::Cow;
 
 /// Results of an evaluation, or what is wrong with the operands' contents.
 pub(in crate::graph) type Evaluated = Result<Vec<Tensor>, String>;
 
 /// A number in which an operator accumulates.
-pub(super) trait Number: Copy + PartialOrd + Default {
+pub(super) trait Number: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// One.
     const ONE: Self;
     /// Sum; integers wrap.
@@ -18,6 +19,8 @@ pub(super) trait Number: Copy + PartialOrd + Default {
     fn over(self, count: usize) -> Self;
     /// The elements, in physical order.
     fn read(tensor: &Tensor) -> Vec<Self>;
+    /// [`read`](Number::read), without a copy where the tensor holds such numbers.
+    fn view(tensor: &Tensor) -> Cow<'_, [Self]>;
     /// A plain tensor of that type, each element rounded once.
     fn tensor(ty: &TensorType, values: &[Self]) -> Result<Tensor, String>;
     /// The elements in a form whose order is that of the element type.
@@ -47,6 +50,10 @@ impl Number for f64 {
 
     fn read(tensor: &Tensor) -> Vec<f64> {
         tensor.to_f64_vec()
+    }
+
+    fn view(tensor: &Tensor) -> Cow<'_, [f64]> {
+        tensor.as_slice().map_or_else(|| Cow::Owned(Self::read(tensor)), Cow::Borrowed)
     }
 
     fn tensor(ty: &TensorType, values: &[f64]) -> Result<Tensor, String> {
@@ -95,6 +102,10 @@ impl Number for i64 {
 
     fn read(tensor: &Tensor) -> Vec<i64> {
         tensor.to_i64_vec()
+    }
+
+    fn view(tensor: &Tensor) -> Cow<'_, [i64]> {
+        tensor.as_slice().map_or_else(|| Cow::Owned(Self::read(tensor)), Cow::Borrowed)
     }
 
     fn tensor(ty: &TensorType, values: &[i64]) -> Result<Tensor, String> {
