@@ -27,6 +27,7 @@ mod model;
 mod peak;
 mod profile;
 mod session;
+mod shares;
 
 pub use alone::Weights;
 pub use error::RuntimeError;
