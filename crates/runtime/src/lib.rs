@@ -19,6 +19,7 @@
 
 mod alone;
 mod barrier;
+mod constants;
 mod error;
 mod execute;
 mod float_mode;
