@@ -196,7 +196,7 @@ fn check_overlaps(sections: &[Section], table: (u64, u64)) -> Result<(), Artifac
     Ok(())
 }
 
-fn range(file: &[u8], offset: u64, length: u64) -> Option<&[u8]> {
+pub(crate) fn range(file: &[u8], offset: u64, length: u64) -> Option<&[u8]> {
     let end = offset.checked_add(length)?;
     file.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)
 }

@@ -117,6 +117,24 @@ impl Reader {
         &self.bytes
     }
 
+    /// Whether the artifact is a mapped file, whose pages [`release`](Reader::release) gives back.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
+    /// Gives the pages of a range of [`bytes`](Reader::bytes) back to the system where the file is mapped: they no longer
+    /// count as this process's memory, and are mapped anew when they are read again.
+    pub fn release(&self, offset: u64, length: u64) {
+        #[cfg(unix)]
+        if let (Bytes::Mapped(map), Some(_)) = (&self.bytes, format::range(&self.bytes, offset, length)) {
+            // SAFETY: nobody writes to the mapping, so dropped pages come back from the file as they were. Only advice:
+            // where it is refused, the pages stay.
+            let _ = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset as usize, length as usize)
+            };
+        }
+    }
+
     /// Machine code of a variant; nothing for a variant that is not there.
     pub fn code(&self, variant: usize) -> &[u8] {
         let section = self.variants().get(variant).and_then(|v| self.sections.get(v.code as usize));

@@ -1,13 +1,15 @@
 //! Execution of a plan by the threads of a session.
 //!
 //! All threads go through the calls in order. The first thread also runs what is not worth sharing; between two such
-//! calls there is no barrier.
+//! calls there is no barrier. The others are shared evenly, and who is done early takes over a part of the others' rest
+//! (see [`Shares`]).
 
 use crate::barrier::Barrier;
 use crate::float_mode::KernelMode;
 use crate::memory::Pages;
 use crate::model::Kernel;
 use crate::profile::{Span, Timeline};
+use crate::shares::Shares;
 use crate::{Model, RuntimeError};
 use cnnc_artifact::{Place, Plan};
 use std::cell::UnsafeCell;
@@ -52,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) model: Arc<Model>,
     pub(crate) threads: usize,
     barrier: Barrier,
+    shares: Shares,
     stop: AtomicBool,
     calls: Vec<Call>,
     /// Pointers that are set anew in every run: index and place.
@@ -98,6 +101,7 @@ impl Shared {
         Ok(Shared {
             threads,
             barrier,
+            shares: Shares::new(threads),
             stop: AtomicBool::new(false),
             calls,
             external,
@@ -183,19 +187,23 @@ impl Shared {
             if call.barrier && k > job.calls.start {
                 self.wait();
             }
-            let (begin, end) = if call.alone {
-                (0, if thread == 0 { call.extent } else { 0 })
-            } else {
-                part(call.extent, thread, self.threads)
-            };
-            if begin >= end {
+            if call.alone && thread > 0 {
                 continue;
             }
             let clock = if job.spans.is_null() { 0 } else { job.start.elapsed().as_nanos() as u64 };
-            // SAFETY: the plan was checked: the pointers are those of the call's buffers, which have the sizes that
-            // it says, and the scratch area is large enough. The kernel itself is trusted.
-            unsafe { (call.kernel)(job.pointers.as_ptr().add(call.pointers), begin, end, scratch) };
-            if !job.spans.is_null() {
+            let mut worked = false;
+            let mut run = |begin: i64, end: i64| {
+                worked = true;
+                // SAFETY: the plan was checked: the pointers are those of the call's buffers, which have the sizes
+                // that it says, and the scratch area is large enough. The kernel itself is trusted.
+                unsafe { (call.kernel)(job.pointers.as_ptr().add(call.pointers), begin, end, scratch) };
+            };
+            if !call.alone && self.threads > 1 {
+                self.shares.run(thread, call.extent, &mut run);
+            } else if call.extent > 0 {
+                run(0, call.extent);
+            }
+            if worked && !job.spans.is_null() {
                 let span = Span { begin: clock, end: job.start.elapsed().as_nanos() as u64 };
                 // SAFETY: the timeline has a span for every thread and step; this one is this thread's alone.
                 unsafe { job.spans.add(thread * self.calls.len() + k).write(span) };
@@ -222,27 +230,5 @@ impl Shared {
 fn runs_alone(plan: &Plan, step: &cnnc_artifact::Step) -> bool {
     let bytes: u64 = step.args.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let flops = plan.layers[step.layer as usize].flops;
-    step.extent <= 1 || (bytes < SMALL_BYTES && flops < SMALL_FLOPS)
-}
-
-/// The part of `0..extent` of a thread: even, contiguous, in the order of the threads.
-fn part(extent: i64, thread: usize, threads: usize) -> (i64, i64) {
-    let at = |k: usize| (extent as i128 * k as i128 / threads as i128) as i64;
-    (at(thread), at(thread + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::part;
-
-    #[test]
-    fn parts_are_even_and_cover_the_extent() {
-        for (extent, threads) in [(0, 3), (1, 4), (7, 3), (100, 7), (i64::MAX, 5)] {
-            let parts: Vec<_> = (0..threads).map(|t| part(extent, t, threads)).collect();
-            assert_eq!((parts[0].0, parts[threads - 1].1), (0, extent));
-            assert!(parts.windows(2).all(|w| w[0].1 == w[1].0));
-            let sizes = parts.iter().map(|p| p.1 - p.0);
-            assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
-        }
-    }
+    step.extent <= 1 || step.extent > u64::from(u32::MAX) || (bytes < SMALL_BYTES && flops < SMALL_FLOPS)
 }

@@ -19,6 +19,7 @@
 
 mod alone;
 mod barrier;
+mod constants;
 mod error;
 mod execute;
 mod float_mode;
@@ -28,6 +29,7 @@ mod model;
 mod peak;
 mod profile;
 mod session;
+mod shares;
 
 pub use alone::Weights;
 pub use error::RuntimeError;

@@ -3,7 +3,8 @@
 use crate::RuntimeError;
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
-const HUGE_PAGE: usize = 2 << 20;
+/// Bytes of a huge page.
+pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
 /// Zeroed memory that is aligned to a page, and to a huge page where it is large enough to use one.
 #[derive(Debug)]
@@ -32,7 +33,17 @@ impl Pages {
 
     /// First byte.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.map[self.start..].as_mut_ptr()
+        self.bytes_mut().as_mut_ptr()
+    }
+
+    /// The memory; at least as much as was asked for.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.map[self.start..]
+    }
+
+    /// The memory; at least as much as was asked for.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map[self.start..]
     }
 }
 

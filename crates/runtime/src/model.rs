@@ -1,9 +1,10 @@
 //! A loaded network: executable code, constants, and the plan. Any number of sessions share one.
 
 use crate::RuntimeError;
+use crate::constants::Constants;
 use crate::memory::Code;
 use cnnc_artifact::{Io, Plan, Reader, Variant, check_variant};
-use cnnc_tensor::{Isa, Tensor};
+use cnnc_tensor::Isa;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,15 +21,6 @@ pub struct Model {
     plan: Plan,
     code: Code,
     constants: Constants,
-}
-
-/// Where the constants are. Read only.
-#[derive(Debug)]
-enum Constants {
-    /// In a mapped artifact; places count from its start.
-    Artifact(Arc<Reader>),
-    /// In memory; ascending offsets.
-    Tensors(Vec<(u64, Tensor)>),
 }
 
 impl Model {
@@ -65,7 +57,7 @@ impl Model {
             backend: variant.backend.clone(),
             plan: variant.plan.clone(),
             code: Code::new(artifact.code(k))?,
-            constants: Constants::Artifact(artifact.clone()),
+            constants: Constants::of(artifact, &variant.plan),
         })
     }
 
@@ -122,14 +114,7 @@ impl Model {
 
     /// Address of a constant; the checked plan's places lie inside the constants. Never written through.
     pub(crate) fn constant(&self, at: u64) -> *const u8 {
-        match &self.constants {
-            Constants::Artifact(artifact) => artifact.bytes().as_ptr().wrapping_add(at as usize),
-            Constants::Tensors(tensors) => {
-                let after = tensors.partition_point(|(start, _)| *start <= at);
-                let (start, tensor) = &tensors[after - 1];
-                tensor.bytes().as_ptr().wrapping_add((at - start) as usize)
-            }
-        }
+        self.constants.at(at)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The threads run the plan side by side: each goes through all steps, computes its part of each, and waits for the
 //! others at a barrier where the next step may need what they computed. A run forks and joins once, and a step costs
-//! one barrier. Parts are even and contiguous, and iterations of a step are independent, so the number of threads
-//! changes no bit of the result.
+//! one barrier. Parts begin even and contiguous, and iterations of a step are independent, so neither the number of
+//! threads nor who runs what changes a bit of the result.
 //!
 //! Nothing is allocated in a run: memory, threads and the table of buffer pointers are made with the session.
 

@@ -61,7 +61,7 @@ fn an_artifact_gives_the_same_as_the_variant_it_was_written_from() {
 }
 
 #[test]
-fn threads_get_even_parts_and_scratch_of_their_own() {
+fn every_iteration_is_run_in_one_piece_with_the_scratch_of_one_thread() {
     let (extent, bytes) = (1000u64, 16_000);
     let calls = [(Kernel::StorePart, extent, vec![(Place::Output(0, 0), bytes)])];
     let model = model(variant(vec![], vec![io("parts", "u64", &[2000])], &calls, vec![]));
@@ -69,14 +69,18 @@ fn threads_get_even_parts_and_scratch_of_their_own() {
     let mut out = vec![0u8; bytes as usize];
     session.run(&[], &mut [&mut out]).unwrap();
     let got = words(&out);
-    let mut scratch = vec![];
-    for (begin, end) in [(0, 333), (333, 666), (666, 1000)] {
-        assert!((begin..end).all(|i| got[2 * i] == (begin as u64) << 32 | end as u64));
-        assert!((begin..end).all(|i| got[2 * i + 1] == got[2 * begin + 1]));
-        assert_eq!(got[2 * begin + 1] % 64, 0);
-        scratch.push(got[2 * begin + 1]);
+    let (mut at, mut scratch) = (0, vec![]);
+    while at < extent as usize {
+        let (begin, end) = ((got[2 * at] >> 32) as usize, (got[2 * at] & 0xffff_ffff) as usize);
+        assert!(begin == at && end > at && end <= extent as usize);
+        assert!((begin..end).all(|i| got[2 * i..2 * i + 2] == got[2 * at..2 * at + 2]));
+        assert!(end - begin <= 167, "half of an even part at most");
+        scratch.push(got[2 * at + 1]);
+        at = end;
     }
     scratch.sort_unstable();
+    scratch.dedup();
+    assert!(scratch.len() <= 3 && scratch.iter().all(|s| s.is_multiple_of(64)));
     assert!(scratch.windows(2).all(|w| w[1] - w[0] >= 128));
 }
 

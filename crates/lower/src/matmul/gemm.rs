@@ -1,6 +1,9 @@
 //! Matrix product in register tiles of rows x vectors of columns. `b` is packed `[bundle][K][nv * lanes]`, at compile
-//! time where it is constant, or read as it is. One row or a few of them (a fully connected layer on one image) is the
-//! same kernel with wide bundles: it streams the packed matrix once.
+//! time where it is constant, or read as it is.
+//!
+//! One row or a few of them (a fully connected layer on one image) is the same kernel, bound by the memory that the
+//! matrix comes from. There `b` is packed `[vector][K][lanes]` instead, so that the `nv` vectors of a tile are streams of
+//! their own: the processor's prefetcher works within a page, and several streams hide what each new page costs.
 
 use super::MatMulShape;
 use crate::tail::Tail;
@@ -42,13 +45,62 @@ fn block_of(k: usize) -> usize {
     if k <= 256 { k } else { (32..=256).rev().find(|d| k.is_multiple_of(*d)).unwrap_or(128) }
 }
 
-fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, packed: bool) -> TiledSum {
-    let (lanes, width) = (target.lanes, (nv * target.lanes) as i64);
+/// How the second matrix lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weights {
+    /// Row-major, as it is.
+    Rows,
+    /// `[bundle][K][nv * lanes]`: a tile reads one stream.
+    Bundles,
+    /// `[vector][K][lanes]`: a tile reads a stream for each of its vectors.
+    Streams,
+}
+
+impl Weights {
+    const ALL: [Weights; 3] = [Weights::Rows, Weights::Bundles, Weights::Streams];
+
+    fn of(candidate: &Candidate) -> Weights {
+        let set = |key: &str| candidate.params.get(key) == Some(&1);
+        match (set("packed"), set("streams")) {
+            (false, _) => Weights::Rows,
+            (true, false) => Weights::Bundles,
+            (true, true) => Weights::Streams,
+        }
+    }
+
+    /// Writes what [`of`](Weights::of) reads.
+    fn note(self, candidate: &mut Candidate) {
+        candidate.params.insert("packed".into(), i64::from(self != Weights::Rows));
+        if self == Weights::Streams {
+            candidate.params.insert("streams".into(), 1);
+        }
+    }
+
+    /// Columns that are packed side by side; none where nothing is packed.
+    fn width(self, nv: usize, lanes: usize) -> Option<usize> {
+        match self {
+            Weights::Rows => None,
+            Weights::Bundles => Some(nv * lanes),
+            Weights::Streams => Some(lanes),
+        }
+    }
+}
+
+/// Most rows that are computed from streams: with more, arithmetic counts and one stream suffices.
+const STREAMED_ROWS: usize = 4;
+
+fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, weights: Weights) -> TiledSum {
+    let (lanes, bundle) = (target.lanes, (nv * target.lanes) as i64);
     let (m, n, k) = (shape.m as i64, shape.n as i64, shape.k as i64);
-    let bundles = (shape.n as i64 + width - 1) / width;
     let (a_row, a_step) = if shape.trans_a { (1, m) } else { (k, 1) };
-    let (w_channel, w_bundle, w_matrix) =
-        if packed { (width, k * width, bundles * k * width) } else { (n, width, k * n) };
+    let (w_channel, w_bundle, w_matrix, w_vector) = match weights.width(nv, lanes) {
+        None => (n, bundle, k * n, lanes as i64),
+        Some(width) => {
+            let (width, whole) = (width as i64, shape.n.next_multiple_of(width) as i64);
+            let between = if weights == Weights::Streams { k * width } else { lanes as i64 };
+            (width, k * bundle, k * whole, between)
+        }
+    };
     let block = block_of(shape.k);
     let rank = region.outputs[0].dims.len();
     // Rows of all matrices of `a` are one matrix where `b` has only one.
@@ -87,28 +139,25 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, packed:
         x_item: 0,
         w_first: 0,
         w_bundle,
-        w_vector: lanes as i64,
+        w_vector,
         mixed_groups: None,
-        w_masked: !packed,
+        w_masked: weights == Weights::Rows,
         place: ResultPlace::Rows { rank },
     }
-}
-
-fn is_packed(candidate: &Candidate) -> bool {
-    candidate.params.get("packed") == Some(&1)
 }
 
 fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
     let Some(shape) = fits(region, 2) else { return vec![] };
     let mut found = vec![];
-    for packed in [true, false] {
-        if !packed && shape.trans_b {
+    for weights in Weights::ALL {
+        let sum = sum(region, &shape, target, 1, weights);
+        let few = sum.columns.axis.outputs <= STREAMED_ROWS;
+        if (weights == Weights::Rows && shape.trans_b) || (weights == Weights::Streams && !few) {
             continue;
         }
-        let sum = sum(region, &shape, target, 1, packed);
         for tiling in tiled::tilings(&sum, target).into_iter().take(OFFERED) {
             let mut candidate = tiling.candidate(GEMM.name);
-            candidate.params.insert("packed".into(), i64::from(packed));
+            weights.note(&mut candidate);
             found.push(candidate);
         }
     }
@@ -116,10 +165,8 @@ fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
 }
 
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
-    let (Some(shape), Some(tiling), true) = (fits(region, 2), Tiling::of(candidate), is_packed(candidate)) else {
-        return vec![];
-    };
-    let width = tiling.nv * target.lanes;
+    let (Some(shape), Some(tiling)) = (fits(region, 2), Tiling::of(candidate)) else { return vec![] };
+    let Some(width) = Weights::of(candidate).width(tiling.nv, target.lanes) else { return vec![] };
     let bundles = shape.n.div_ceil(width);
     let mut dims = region.inputs[1].dims.clone();
     let rank = dims.len();
@@ -142,16 +189,24 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
     vec![Packing { input: 1, ops }]
 }
 
+/// Streams that a tile reads best: fewer do not hide a new page's cost, more gain nothing.
+const STREAMS: usize = 4;
+/// Time of a tile that reads so many streams, relative to one that reads a single one.
+const STREAMS_SHARE: f64 = 0.8;
+
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let (Some(shape), Some(tiling)) = (fits(region, 2), Tiling::of(candidate)) else { return Work::default() };
-    let packed = is_packed(candidate);
-    let sum = sum(region, &shape, target, tiling.nv, packed);
+    let weights = Weights::of(candidate);
+    let sum = sum(region, &shape, target, tiling.nv, weights);
     let mut seconds = tiled::seconds(&sum, &tiling, target);
     let b_bytes = region.inputs[1].bytes() as f64;
-    if packed && region.constants[1].is_none() {
+    if weights == Weights::Streams && tiling.nv == STREAMS {
+        seconds *= STREAMS_SHARE;
+    }
+    if weights != Weights::Rows && region.constants[1].is_none() {
         seconds += cost::roofline(target, 0.0, 1.0, 6.0 * b_bytes, 2);
     }
-    if !packed {
+    if weights == Weights::Rows {
         // Rows of `b` lie far apart: a page and a cache line of their own for each step.
         seconds *= 1.1;
     }
@@ -160,11 +215,11 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
     let tiling = Tiling::of(candidate).ok_or_else(|| illegal(region, candidate, "parameters are missing"))?;
-    let packed = is_packed(candidate);
-    let inner = if packed { 3 } else { 2 };
+    let weights = Weights::of(candidate);
+    let inner = if weights == Weights::Rows { 2 } else { 3 };
     let shape = fits(region, inner).ok_or_else(|| illegal(region, candidate, "not a plain f32 product"))?;
-    if !packed && shape.trans_b {
+    if weights == Weights::Rows && shape.trans_b {
         return Err(illegal(region, candidate, "a transposed second matrix must be packed"));
     }
-    tiled::lower(region, candidate, &sum(region, &shape, target, tiling.nv, packed), &tiling)
+    tiled::lower(region, candidate, &sum(region, &shape, target, tiling.nv, weights), &tiling)
 }
