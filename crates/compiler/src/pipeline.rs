@@ -55,7 +55,9 @@ fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<
         dump.stage(&format!("choose-{}", target.isa), || chosen.to_string())?;
         let program = lower(&chosen, target)?;
         dump.stage(&format!("lower-{}", target.isa), || program.to_string())?;
-        compiled.variants.push(emit(program, target, options.backend)?);
+        let mut variant = emit(program, target, options.backend)?;
+        variant.plan.max_error = options.bounds.max_error;
+        compiled.variants.push(variant);
     }
     Ok(compiled)
 }
@@ -71,7 +73,6 @@ fn emit(program: Program, target: &Target, backend: Backend) -> Result<Variant, 
     let code = cnnc_codegen::emit(&program.kernels, target, backend)?;
     let mut plan = program.plan;
     plan.entries = code.entries;
-    plan.max_error = options.bounds.max_error;
     Ok(Variant {
         isa: target.isa.name().to_string(),
         backend: backend.version(),

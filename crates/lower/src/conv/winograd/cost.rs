@@ -4,16 +4,14 @@ use super::shape::Winograd;
 use crate::tiled::multiply_adds_per_cycle;
 use cnnc_tensor::Target;
 
-/// Cycles per second that the figures are stated at.
-const CLOCK: f64 = 3.4e9;
-/// Bytes of a cycle from the second-level cache, the third and memory.
-const FROM_L2: f64 = 28.0;
-const FROM_L3: f64 = 12.0;
-const FROM_MEMORY: f64 = 6.0;
+/// Share of the traffic that hides behind the products: weights are streamed through few registers.
+const HIDDEN: f64 = 0.25;
+/// What the transforms take against a count of their instructions: address arithmetic, and points that lie far apart.
+const TRANSFORM: f64 = 1.4;
 
 /// Estimated seconds.
 pub fn seconds(winograd: &Winograd, target: &Target) -> f64 {
-    cycles(winograd, target) / CLOCK
+    cycles(winograd, target) / target.ceilings.hertz()
 }
 
 fn cycles(winograd: &Winograd, target: &Target) -> f64 {
@@ -29,32 +27,37 @@ fn cycles(winograd: &Winograd, target: &Target) -> f64 {
     let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
     let depth = winograd.shape.channels as f64;
     let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / 2.0 };
-    let step = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0);
+    let step = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0) + 0.1 * loads;
     let last = winograd.tiles() % blocking.tiles;
     let register_tiles =
         (winograd.tiles() / blocking.tiles * (blocking.tiles / blocking.mr) + last.div_ceil(blocking.mr)) as f64;
     let tile = step * depth * 1.03 + mr * nv * 1.5 + 12.0;
     let product = register_tiles * winograd.bundles() as f64 * points * tile * bundle_fill(winograd);
 
-    // Weights come from memory once, and for every further block from wherever they stay.
-    let weights = points * depth * vectors * vector;
-    let again = if weights < 0.7 * target.l2 as f64 {
-        FROM_L2
-    } else if weights < 0.7 * target.l3 as f64 {
-        FROM_L3
-    } else {
-        FROM_MEMORY
+    // Weights come from memory once, and for every further block from wherever they stay: those of a bundle where
+    // bundles are outermost, else all.
+    let ceilings = &target.ceilings;
+    let from = |bytes: f64| {
+        let rate = if bytes < 0.7 * target.l2 as f64 {
+            ceilings.l2
+        } else if bytes < 0.7 * target.l3 as f64 {
+            ceilings.l3
+        } else {
+            ceilings.memory
+        };
+        ceilings.bytes_per_cycle(rate)
     };
-    let passes = if blocking.shared { 1.0 } else { blocks };
-    let weight_cycles = weights / FROM_MEMORY + (passes - 1.0) * weights / again;
+    let weights = points * depth * vectors * vector;
+    let kept = if blocking.shared { weights / winograd.bundles() as f64 } else { weights };
+    let weight_cycles = weights / ceilings.bytes_per_cycle(ceilings.memory) + (blocks - 1.0) * weights / from(kept);
     // The transformed input is read again for every bundle.
     let input = winograd.input_block_elems() as f64 * 4.0;
-    let input_rate = if input < 0.7 * target.l2 as f64 { FROM_L2 } else { FROM_L3 };
-    let input_cycles = winograd.bundles() as f64 * blocks * input / input_rate;
+    let between = if blocking.shared { blocks * input } else { input };
+    let input_cycles = winograd.bundles() as f64 * blocks * input / from(between);
     let image = (winograd.shape.images * winograd.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
-    let hidden = 0.6 * traffic.min(product);
-    product + traffic - hidden + forward + inverse + image / FROM_L3 + 3000.0
+    let calls = if blocking.shared { 6000.0 } else { 3000.0 };
+    product + traffic - HIDDEN * traffic.min(product) + TRANSFORM * (forward + inverse) + image / from(image) + calls
 }
 
 /// Share of a bundle's vectors that are there, on average.
