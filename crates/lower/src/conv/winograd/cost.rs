@@ -27,7 +27,11 @@ fn cycles(winograd: &Winograd, target: &Target) -> f64 {
     let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
     let depth = winograd.shape.channels as f64;
     let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / 2.0 };
-    let step = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0) + 0.1 * loads;
+    // A point's weights of a bundle are read for every register tile, from the cache that holds them.
+    let rate = if depth * nv * vector < 0.6 * target.l1 as f64 { target.ceilings.l1 } else { target.ceilings.l2 };
+    let streamed = nv * vector / target.ceilings.bytes_per_cycle(rate);
+    let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);
+    let step = slowest + 0.1 * loads + 0.15 * streamed;
     let last = winograd.tiles() % blocking.tiles;
     let register_tiles =
         (winograd.tiles() / blocking.tiles * (blocking.tiles / blocking.mr) + last.div_ceil(blocking.mr)) as f64;
