@@ -1,22 +1,25 @@
-//! Times register tiles of a convolution on NCHW16c against the machine's FMA peak:
-//! `cargo run --release --features llvm --example micro_kernel [TILE...]`.
+//! Register tiles of a convolution on blocked channels, as benchmarks: `cargo bench -p cnnc-codegen --features llvm`.
+//! A criterion filter picks some: `-- x86-64-v3/3x3`. `peak` is a loop of multiply-adds on registers: a tile's
+//! throughput by that of `peak` is its share of the machine's peak.
 //!
-//! A tile is `MRxNV`, pixels times vectors of output channels; `u4` unrolls the channel loop by 4, `k3` makes a 3x3
-//! kernel of it, `v3` compiles for x86-64-v3: `14x2u4k3`. With `DUMP=DIR` the code is written there.
+//! A tile is `MRxNV`, pixels times vectors of output channels.
 
 #[path = "../tests/machine/mod.rs"]
 mod machine;
 
-use cnnc_codegen::{Backend, emit, llvm_text};
+use cnnc_codegen::{Backend, emit};
 use cnnc_ir::kernel::{Axis, Kernel, KernelBuilder, Role, Ty};
 use cnnc_tensor::{DType, Isa, Scalar, Target, Tensor};
-use std::time::{Duration, Instant};
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+
+/// Register tiles that fit 16 registers, and 32: pixels and vectors.
+const TILES_16: &[(usize, usize)] = &[(14, 1), (7, 1), (6, 2), (4, 2), (4, 3), (2, 4)];
+const TILES_32: &[(usize, usize)] = &[(28, 1), (14, 1), (14, 2), (8, 3), (7, 2), (6, 4), (4, 4), (4, 6)];
 
 /// Register tile and layer.
 struct Tile {
     pixels: usize,
     vectors: usize,
-    unroll: usize,
     kernel: usize,
     channels: usize,
     filters: usize,
@@ -25,29 +28,16 @@ struct Tile {
 }
 
 impl Tile {
-    fn parse(name: &str) -> Tile {
-        let number = |letter: char| {
-            let at = name.find(letter)? + 1;
-            let digits: String = name[at..].chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok()
-        };
-        let pixels = name.split('x').next().and_then(|n| n.parse().ok()).expect("a tile: 14x2");
-        let isa = if number('v') == Some(3usize) { Isa::X86V3 } else { Isa::X86V4 };
-        Tile {
-            pixels,
-            vectors: number('x').expect("a tile: 14x2"),
-            unroll: number('u').unwrap_or(1),
-            kernel: number('k').unwrap_or(1),
-            channels: number('c').unwrap_or(128),
-            filters: number('f').unwrap_or(128),
-            width: number('w').unwrap_or(28),
-            isa,
-        }
+    /// A tile over a layer of 28 pixels a row, with filters of `kernel` squared; channels in whole bundles of vectors.
+    fn new(isa: Isa, (pixels, vectors): (usize, usize), kernel: usize) -> Tile {
+        let bundle = vectors * isa.lanes();
+        let filters = (128 / bundle).max(1) * bundle;
+        Tile { pixels, vectors, kernel, channels: 128, filters, width: 28, isa }
     }
 
-    fn flops(&self, kernel: &Kernel) -> f64 {
+    fn flops(&self, kernel: &Kernel) -> u64 {
         let block = self.isa.lanes();
-        2.0 * (kernel.extent * self.pixels * self.vectors * block * self.channels * self.kernel * self.kernel) as f64
+        2 * (kernel.extent * self.pixels * self.vectors * block * self.channels * self.kernel * self.kernel) as u64
     }
 
     /// Input rows are `width + kernel - 1` pixels wide: padded before.
@@ -95,25 +85,22 @@ impl Tile {
                             ],
                         );
                         let (begin, end) = (b.index(0), b.index(block as i64));
-                        b.for_axis(Axis::Serial, begin, end, self.unroll as i64, |b, c| {
-                            for u in 0..self.unroll {
-                                let channel = b.offset(c, u as i64);
-                                let w0 = b.address(0, &[(tap, 1), (channel, block as i64)]);
-                                let a0 = b.add(here, channel);
-                                let w: Vec<_> = (0..self.vectors)
-                                    .map(|v| {
-                                        let at = b.offset(w0, (v * filter_size) as i64);
-                                        b.load(weights, at, lanes)
-                                    })
-                                    .collect();
-                                for p in 0..self.pixels {
-                                    let at = b.offset(a0, (p * block) as i64);
-                                    let a = b.load_splat(input, at, lanes);
-                                    for v in 0..self.vectors {
-                                        let sum = b.get(sums[p * self.vectors + v]);
-                                        let sum = b.mul_add(a, w[v], sum);
-                                        b.set(sums[p * self.vectors + v], sum);
-                                    }
+                        b.for_axis(Axis::Serial, begin, end, 1, |b, channel| {
+                            let w0 = b.address(0, &[(tap, 1), (channel, block as i64)]);
+                            let a0 = b.add(here, channel);
+                            let w: Vec<_> = (0..self.vectors)
+                                .map(|v| {
+                                    let at = b.offset(w0, (v * filter_size) as i64);
+                                    b.load(weights, at, lanes)
+                                })
+                                .collect();
+                            for p in 0..self.pixels {
+                                let at = b.offset(a0, (p * block) as i64);
+                                let a = b.load_splat(input, at, lanes);
+                                for v in 0..self.vectors {
+                                    let sum = b.get(sums[p * self.vectors + v]);
+                                    let sum = b.mul_add(a, w[v], sum);
+                                    b.set(sums[p * self.vectors + v], sum);
                                 }
                             }
                         });
@@ -172,15 +159,9 @@ fn chains(isa: Isa) -> usize {
     if isa == Isa::X86V4 { 24 } else { 12 }
 }
 
-/// The best time of a call in seconds, and the time it took to compile.
-fn time(kernel: &Kernel, target: &Target, dump: &str) -> (f64, Duration) {
-    let start = Instant::now();
+/// Adds a kernel of that many operations to a group.
+fn bench(group: &mut BenchmarkGroup<WallTime>, name: &str, kernel: &Kernel, target: &Target, flops: u64) {
     let code = emit(std::slice::from_ref(kernel), target, Backend::Llvm).expect("emits");
-    let compile = start.elapsed();
-    if let Ok(dir) = std::env::var("DUMP") {
-        std::fs::write(format!("{dir}/{dump}.bin"), &code.bytes).expect("writes");
-        std::fs::write(format!("{dir}/{dump}.ll"), llvm_text(kernel, target).expect("text")).expect("writes");
-    }
     let machine = machine::Machine::load(&code);
     let filled = |elems: usize| {
         let values: Vec<f32> = (0..elems).map(|k| (k % 13) as f32 / 6.0 - 1.0).collect();
@@ -188,27 +169,35 @@ fn time(kernel: &Kernel, target: &Target, dump: &str) -> (f64, Duration) {
     };
     let mut tensors: Vec<Tensor> = kernel.buffers.iter().map(|buffer| filled(buffer.elems)).collect();
     let pointers: Vec<*mut u8> = tensors.iter_mut().map(|t| t.bytes_mut().as_mut_ptr()).collect();
-    let mut best = f64::INFINITY;
-    let begin = Instant::now();
-    while begin.elapsed().as_secs_f64() < 0.4 {
-        let start = Instant::now();
+    group.throughput(Throughput::Elements(flops));
+    group.bench_function(name, |bencher| {
         // SAFETY: the buffers are as long as the kernel says.
-        unsafe { machine.call(0, &pointers, 0, kernel.extent, std::ptr::null_mut()) };
-        best = best.min(start.elapsed().as_secs_f64());
+        bencher.iter(|| unsafe { machine.call(0, &pointers, 0, kernel.extent, std::ptr::null_mut()) });
+    });
+}
+
+fn tiles(criterion: &mut Criterion) {
+    let host = Isa::detect().expect("a processor that is known");
+    for isa in [Isa::X86V3, Isa::X86V4].into_iter().filter(|isa| *isa <= host) {
+        let target = Target::of(isa);
+        let mut group = criterion.benchmark_group(isa.name());
+        let rounds = 100_000;
+        let flops = 2 * rounds * (chains(isa) * isa.lanes()) as u64;
+        bench(&mut group, "peak", &peak(isa, rounds as i64), &target, flops);
+        for kernel in [1, 3] {
+            for &shape in if isa == Isa::X86V4 { TILES_32 } else { TILES_16 } {
+                let tile = Tile::new(isa, shape, kernel);
+                let built = tile.build();
+                let name = format!("{kernel}x{kernel}/{}x{}", shape.0, shape.1);
+                bench(&mut group, &name, &built, &target, tile.flops(&built));
+            }
+        }
+        group.finish();
     }
-    (best, compile)
 }
 
 fn main() {
-    for name in std::env::args().skip(1) {
-        let tile = Tile::parse(&name);
-        let (kernel, target) = (tile.build(), Target::of(tile.isa));
-        let rounds = 1_000_000;
-        let ceiling = 2.0 * (rounds as usize * chains(tile.isa) * tile.isa.lanes()) as f64
-            / time(&peak(tile.isa, rounds), &target, "peak").0;
-        let (seconds, compile) = time(&kernel, &target, &name);
-        let rate = tile.flops(&kernel) / seconds;
-        let share = 100.0 * rate / ceiling;
-        println!("{name:20} {:6.1} GFLOP/s, {share:3.0}% of the peak   compiled in {compile:.0?}", rate / 1e9);
-    }
+    let mut criterion = Criterion::default().configure_from_args();
+    tiles(&mut criterion);
+    criterion.final_summary();
 }
