@@ -17,7 +17,7 @@ fn a_network_is_compared_with_itself_in_f64() {
     assert_eq!((outputs.len(), &report["max_error"]), (1, &Value::from(1e-4)));
     assert!(0.0 < error(&outputs[0]) && error(&outputs[0]) < report["expected_error"].as_f64().unwrap(), "{report}");
     let layers = report["layers"].as_array().unwrap();
-    assert!(layers.len() > 40 && layers.iter().all(|l| error(l) < 1e-5), "{report}");
+    assert!(layers.len() > 40 && layers.iter().all(|l| error(l) < 1e-4), "{report}");
     assert!(layers.iter().any(|l| l["declared"].as_f64().unwrap() > 0.0 && l["candidate"] != ""));
 }
 

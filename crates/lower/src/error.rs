@@ -59,7 +59,7 @@ pub fn sum(terms: f64) -> f64 {
 
 /// A sum of so many products in one chain. Roundings are independent enough that errors grow with the root of the length
 /// of the chain, as the sum itself does (Higham and Mary, "A new approach to probabilistic rounding error analysis",
-/// 2019); the factors are about twice what the worst of thousands of random problems shows.
+/// 2019); the factors are about twice what the worst of ten thousand runs on random problems shows.
 fn chain(terms: f64) -> f64 {
     EPSILON * (1.0 + 0.7 * terms.sqrt())
 }
