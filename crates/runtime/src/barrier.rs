@@ -121,4 +121,28 @@ mod tests {
             });
         }
     }
+
+    /// A run forks and joins by two crossings. The time is printed (`cargo test -- --nocapture`); the bound holds on any
+    /// machine with two processors to spare for one of many short batches.
+    #[test]
+    fn to_fork_and_join_takes_microseconds() {
+        const CROSSINGS: u32 = 200;
+        if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+            return;
+        }
+        let barrier = Barrier::new(2);
+        let rounds = 500;
+        let mut samples = std::thread::scope(|scope| {
+            scope.spawn(|| (0..rounds * CROSSINGS).for_each(|_| barrier.wait()));
+            let batch = |_| {
+                let start = Instant::now();
+                (0..CROSSINGS).for_each(|_| barrier.wait());
+                start.elapsed() * 2 / CROSSINGS
+            };
+            (0..rounds).map(batch).collect::<Vec<Duration>>()
+        });
+        samples.sort_unstable();
+        println!("fork and join of two threads: best {:?}, median {:?}", samples[0], samples[samples.len() / 2]);
+        assert!(samples[0] < Duration::from_micros(50), "{:?}", samples[0]);
+    }
 }
