@@ -73,7 +73,7 @@ pub enum Class {
 pub struct Work {
     /// Floating-point operations of the region as defined (a multiply-add is two), whatever the algorithm saves.
     pub flops: f64,
-    /// Estimated time on the target in seconds, one thread.
+    /// Estimated time on the target in seconds, one thread; for several threads, as if each were as busy as the busiest.
     pub seconds: f64,
 }
 

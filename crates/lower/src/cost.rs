@@ -23,6 +23,12 @@ pub fn bandwidth(target: &Target, bytes: f64) -> f64 {
     f64::from(rate) * 1e6
 }
 
+/// The work of the busiest thread over that of the average, where the target's threads share `items` equal items.
+pub fn imbalance(target: &Target, items: usize) -> f64 {
+    let (items, threads) = (items.max(1), target.threads.max(1));
+    (items.div_ceil(threads) * threads) as f64 / items as f64
+}
+
 /// Bytes of the operands and results of a region.
 pub fn region_bytes(region: &Region) -> f64 {
     region.inputs.iter().chain(&region.outputs).map(|ty| ty.bytes() as f64).sum()
@@ -39,4 +45,20 @@ pub fn roofline(target: &Target, flops: f64, efficiency: f64, bytes: f64, calls:
 /// The work of a region that touches each operand and result once, in one call at an efficiency.
 pub fn streaming(region: &Region, target: &Target, flops: f64, efficiency: f64) -> Work {
     Work { flops, seconds: roofline(target, flops, efficiency, region_bytes(region), 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cnnc_tensor::Isa;
+
+    #[test]
+    fn few_items_leave_threads_idle() {
+        let on = |threads| Target { threads, ..Target::of(Isa::X86V3) };
+        assert_eq!(imbalance(&on(1), 3), 1.0);
+        assert_eq!(imbalance(&on(2), 64), 1.0);
+        assert_eq!(imbalance(&on(2), 3), 4.0 / 3.0);
+        assert_eq!(imbalance(&on(4), 1), 4.0);
+        assert_eq!(imbalance(&on(4), 0), 4.0);
+    }
 }

@@ -178,6 +178,20 @@ impl TiledSum {
 }
 
 impl Tiling {
+    /// Whether a work item is a part of a single row.
+    pub fn is_by_columns(&self, sum: &TiledSum) -> bool {
+        sum.row_count() == 1 && self.tiles < sum.columns.axis.outputs.div_ceil(self.mr)
+    }
+
+    /// Work items of one bundle of result vectors and one batch.
+    pub fn items(&self, sum: &TiledSum) -> usize {
+        if self.is_by_columns(sum) {
+            sum.columns.axis.outputs.div_ceil(self.mr).div_ceil(self.tiles)
+        } else {
+            sum.row_count().div_ceil(self.rows)
+        }
+    }
+
     /// The tiling as a candidate of an algorithm.
     pub fn candidate(&self, algorithm: &str) -> Candidate {
         Candidate::new(

@@ -5,6 +5,7 @@
 //! that come the tiles' beginnings and ends, and the first touch of operands and results.
 
 use super::{TiledSum, Tiling};
+use crate::cost;
 use cnnc_tensor::Target;
 
 /// Cycles from a multiply-add to one that needs its result.
@@ -31,9 +32,13 @@ fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
     })
 }
 
-/// Estimated time of a sum under a tiling, in seconds.
+/// Estimated time of a sum under a tiling on one thread, in seconds; for several threads, as if each were as busy as the
+/// busiest.
 pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
-    cycles(sum, tiling, target) / target.ceilings.hertz()
+    let bundles = if sum.x_item == 0 { sum.vectors().div_ceil(tiling.nv) } else { 1 };
+    let batch: usize = sum.batch.iter().map(|b| b.extent).product();
+    let idle = cost::imbalance(target, batch * bundles * tiling.items(sum));
+    cycles(sum, tiling, target) / target.ceilings.hertz() * idle
 }
 
 fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {

@@ -53,10 +53,9 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     operands.push(Operand::Output(0));
 
     let row_count = sum.row_count();
-    let tile_count = sum.columns.axis.outputs.div_ceil(tiling.mr);
-    let by_columns = row_count == 1 && tiling.tiles < tile_count;
+    let by_columns = tiling.is_by_columns(sum);
     let bundles = sum.vectors().div_ceil(tiling.nv);
-    let items = if by_columns { tile_count.div_ceil(tiling.tiles) } else { row_count.div_ceil(tiling.rows) };
+    let items = tiling.items(sum);
     let chunk = tiling.chunk.min(sum.channels.blocks());
     let partial = (chunk < sum.channels.blocks()).then(|| {
         let positions =
