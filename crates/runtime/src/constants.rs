@@ -110,6 +110,8 @@ mod tests {
             generic: false,
             flops,
             output: String::new(),
+            error: 0.0,
+            workspace: 0,
         };
         let step = |layer: u32, at: u64, bytes: u64| Step {
             layer,

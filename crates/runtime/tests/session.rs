@@ -219,10 +219,10 @@ fn a_layer_runs_alone_on_what_the_last_run_left() {
             out.fill(0xff);
             let time = session.run_layer(last, weights, &[tensor.bytes()], &mut [&mut out], &mut timeline).unwrap();
             assert!(!time.is_zero());
-            let steps = model.plan().steps.iter().enumerate();
+            let steps = &model.plan().steps;
             let ran: Vec<bool> =
-                steps.clone().map(|(k, _)| (0..threads).any(|t| timeline.span(t, k).is_some())).collect();
-            let its: Vec<bool> = steps.map(|(_, step)| step.layer as usize == last).collect();
+                (0..steps.len()).map(|k| (0..threads).any(|t| timeline.span(t, k).is_some())).collect();
+            let its: Vec<bool> = steps.iter().map(|step| step.layer as usize == last).collect();
             assert_eq!(ran, its, "the steps of the layer and no others");
         }
         let beyond = session.run_layer(last + 1, Weights::Cold, &[tensor.bytes()], &mut [&mut out], &mut timeline);
