@@ -31,8 +31,7 @@ pub fn parse_layers(text: &str) -> Result<Vec<Layer>, ShapesError> {
 fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
     // Coordinates in a tail are written `#0`: a note begins behind a blank.
     let (text, note) =
-        match line.char_indices().find(|&(at, c)| c == '#' && line[..at].ends_with([' ', '\t']) || at == 0 && c == '#')
-        {
+        match line.char_indices().find(|&(at, c)| c == '#' && (at == 0 || line[..at].ends_with([' ', '\t']))) {
             Some((at, _)) => (&line[..at], line[at + 1..].trim()),
             None => (line, ""),
         };

@@ -1,7 +1,7 @@
 //! The products: at each point a matrix product of tiles x channels and channels x outputs, in register tiles.
 
 use super::shape::Winograd;
-use crate::tiled::{Accumulators, Channels, RowAxis, SPAN, Segment, Streams, WindowAxis};
+use crate::tiled::{Accumulators, Channels, RowAxis, SPAN, Streams, WindowAxis};
 use cnnc_ir::kernel::{Axis, Buf, KernelBuilder, Val};
 
 /// Buffers of the products.
@@ -27,8 +27,7 @@ impl Product<'_> {
         let depth = winograd.channel_blocks() as i64 * lanes;
         let points = winograd.points() as i64;
         let columns = RowAxis { axis: WindowAxis::plain(mr as usize), x_stride: lanes, w_stride: 0 };
-        let outputs = mr as usize;
-        let segment = Segment { first: 0, tiles: 1, outputs, valid: vec![0..outputs] };
+        let segment = &columns.axis.segments(mr as usize)[0];
         let channels = Channels {
             count: winograd.shape.channels,
             block: winograd.lanes,
@@ -42,7 +41,7 @@ impl Product<'_> {
             w: self.weights,
             rows: &[],
             columns: &columns,
-            segment: &segment,
+            segment,
             channels: &channels,
             w_vector: lanes,
             w_counts: vec![None; vectors],

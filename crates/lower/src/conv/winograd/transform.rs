@@ -26,6 +26,9 @@ impl Grid {
     }
 }
 
+/// What becomes of a line of results: the coordinates on the other axes (0 on the line's own), and the results.
+pub type StoreLine<'a> = dyn FnMut(&mut KernelBuilder, &[Val], &[Val]) + 'a;
+
 /// One pass over a tile: a linear map along an axis, for all vectors of the other axes.
 #[derive(Clone, Debug)]
 pub struct Pass<'a> {
@@ -40,19 +43,13 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Emits the pass. `store` gets each line: the coordinates on the other axes (0 on this one) and the results.
-    pub fn emit(&self, b: &mut KernelBuilder, from: &Grid, store: &mut dyn FnMut(&mut KernelBuilder, &[Val], &[Val])) {
+    /// Emits the pass. `store` gets each line.
+    pub fn emit(&self, b: &mut KernelBuilder, from: &Grid, store: &mut StoreLine) {
         let mut at = vec![];
         self.lines(b, from, &mut at, store);
     }
 
-    fn lines(
-        &self,
-        b: &mut KernelBuilder,
-        from: &Grid,
-        at: &mut Vec<Val>,
-        store: &mut dyn FnMut(&mut KernelBuilder, &[Val], &[Val]),
-    ) {
+    fn lines(&self, b: &mut KernelBuilder, from: &Grid, at: &mut Vec<Val>, store: &mut StoreLine) {
         let axis = at.len();
         if axis == self.dims.len() {
             return self.line(b, from, at, store);
@@ -65,13 +62,7 @@ impl Pass<'_> {
         });
     }
 
-    fn line(
-        &self,
-        b: &mut KernelBuilder,
-        from: &Grid,
-        at: &[Val],
-        store: &mut dyn FnMut(&mut KernelBuilder, &[Val], &[Val]),
-    ) {
+    fn line(&self, b: &mut KernelBuilder, from: &Grid, at: &[Val], store: &mut StoreLine) {
         let terms: Vec<(Val, i64)> = at.iter().copied().zip(from.strides.iter().copied()).collect();
         let first = b.address(0, &terms);
         let first = b.add(first, from.base);
