@@ -349,7 +349,7 @@ pub enum Op {
         /// Bits of an f32; negative infinity where there is none.
         score_threshold: u32,
     },
-    /// Filters `[O, C, kernel..]` (f32) in the domain of minimal filtering F(m, r): each kernel axis of r taps becomes one
+    /// Filters `[O, C, kernel..]` (f32 or f64) in the domain of minimal filtering F(m, r): each kernel axis of r taps becomes one
     /// of m + r - 1 points. See [`MinimalFiltering`](crate::minimal_filtering::MinimalFiltering).
     FilterTransform {
         /// m of each kernel axis.

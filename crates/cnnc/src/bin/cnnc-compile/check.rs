@@ -80,11 +80,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
 }
 
+/// Tensors by the name of the input.
+type Tensors = BTreeMap<String, Tensor>;
+
 /// The tensors that the arguments name; inputs' shapes go into the options, contents that may have to be bound apart.
-fn inputs(
-    args: &SourceArgs,
-    options: &mut Options,
-) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, Tensor>), CliError> {
+fn inputs(args: &SourceArgs, options: &mut Options) -> Result<(Tensors, Tensors), CliError> {
     let (mut given, mut offers) = (BTreeMap::new(), BTreeMap::new());
     if args.input.is_empty() {
         return Ok((given, offers));

@@ -1,7 +1,7 @@
 //! `filter_transform`: filters in the domain of minimal filtering, the packing of Winograd's convolutions.
 
 use super::check::{Inferred, all_plain, ensure, exactly};
-use super::number::Evaluated;
+use super::number::{Evaluated, Number};
 use crate::graph::TensorType;
 use crate::minimal_filtering::MinimalFiltering;
 use cnnc_tensor::{DType, Tensor};
@@ -10,8 +10,8 @@ use cnnc_tensor::{DType, Tensor};
 pub(in crate::graph) fn infer(outputs: &[usize], inputs: &[&TensorType]) -> Inferred {
     let [w] = exactly(inputs)?;
     all_plain(inputs)?;
-    ensure(w.dtype == DType::F32 && w.dims.len() == outputs.len() + 2, || {
-        format!("takes f32 filters of {} spatial axes, got {w}", outputs.len())
+    ensure(matches!(w.dtype, DType::F32 | DType::F64) && w.dims.len() == outputs.len() + 2, || {
+        format!("takes filters of f32 or f64 with {} spatial axes, got {w}", outputs.len())
     })?;
     let mut dims = w.dims[..2].to_vec();
     for (&m, &r) in outputs.iter().zip(&w.dims[2..]) {
@@ -31,8 +31,7 @@ pub(in crate::graph) fn eval(outputs: &[usize], inputs: &[&Tensor], ty: &TensorT
         values = along(&values, &filtering.filter, r, inner);
         inner *= filtering.points();
     }
-    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-    Ok(vec![Tensor::from_vec(&ty.dims, &values).map_err(|e| e.to_string())?])
+    Ok(vec![f64::tensor(ty, &values)?])
 }
 
 /// A matrix applied along an axis of `size`, inside which `inner` elements lie.

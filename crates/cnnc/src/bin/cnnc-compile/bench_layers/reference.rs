@@ -12,6 +12,9 @@ const PRODUCTS: usize = 20_000_000;
 /// Elements of a sample at least.
 const SAMPLE: usize = 2000;
 
+/// The sum of products at the coordinates of a result element.
+type Sum<'a> = dyn Fn(&[usize]) -> f64 + 'a;
+
 /// Exact values of some elements of a layer's result.
 pub struct Reference {
     /// Index in the plain result, and value.
@@ -25,7 +28,7 @@ impl Reference {
         let count = result.count();
         let (x, w) = (&contents[0], &contents[1]);
         let (floats, weights) = (x.as_slice::<f32>().unwrap_or_default(), w.as_slice::<f32>().unwrap_or_default());
-        let sum: Box<dyn Fn(&[usize]) -> f64> = match &layer.op {
+        let sum: Box<Sum> = match &layer.op {
             Op::Conv { window, groups, .. } => {
                 Box::new(move |at| convolve(window, *groups, (x.dims(), floats), (w.dims(), weights), at))
             }
