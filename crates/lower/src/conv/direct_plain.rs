@@ -97,7 +97,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let bodies =
         rows * vectors / nv * (shape.groups * conv.tiles()) as f64 * (shape.group_channels() * shape.taps()) as f64;
     // Half of the loads of vectors cross a cache line.
-    let body = (mr * nv / multiply_adds_per_cycle(target)).max((mr + 1.5 * nv) / 1.6).max(4.0) + 1.0;
+    let body = (mr * nv / multiply_adds_per_cycle(target)).max((mr + 1.5 * nv) / 1.6).max(4.0) + 2.0;
     let stride = shape.window.strides[shape.window.strides.len() - 1];
     let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;

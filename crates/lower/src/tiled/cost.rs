@@ -4,14 +4,20 @@
 //! its loads, the latency of its accumulators, or the weights that stream through it from the cache they lie in. To
 //! that come the tiles' beginnings and ends, and the first touch of operands and results.
 
+use super::microkernel::unrolled;
 use super::{TiledSum, Tiling};
 use crate::cost;
 use cnnc_tensor::Target;
 
 /// Cycles from a multiply-add to one that needs its result.
 const LATENCY: f64 = 4.0;
-/// Loads (or broadcasts) of a cycle.
-const LOADS: f64 = 1.6;
+/// Cycles of an innermost loop's end.
+const LOOP: f64 = 0.8;
+
+/// Loads (or broadcasts) of a cycle: those of 512 bits keep both ports busy.
+fn loads_per_cycle(target: &Target) -> f64 {
+    if target.lanes >= 16 { 1.6 } else { 2.0 }
+}
 
 /// Multiply-adds on whole vectors that the target starts in a cycle.
 pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
@@ -73,9 +79,11 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let positions = valid.len() as f64;
                 let work = positions * nv / multiply_adds_per_cycle(target);
                 let weights = nv * vector_bytes / weight_rate;
-                let loads = (positions + nv) / LOADS + positions * conflict_cycles(sum, valid.len(), target);
+                let loads =
+                    (positions + nv) / loads_per_cycle(target) + positions * conflict_cycles(sum, valid.len(), target);
                 let slowest = work.max(LATENCY).max(loads).max(weights) + 0.08 * loads.min(work);
-                tile += slowest + 0.15 * weights.min(work) + 0.6;
+                let repeated = unrolled((positions * nv) as usize, sum.channels.block.min(sum.channels.count));
+                tile += slowest + 0.15 * weights.min(work) + LOOP / repeated as f64;
             }
             let ends = segment.outputs as f64 * nv * 3.0 + 30.0;
             let partial = (chunks - 1.0) * segment.outputs as f64 * nv * 4.0;

@@ -7,6 +7,11 @@ use cnnc_tensor::DType;
 /// Multiply-adds of an innermost body: it is repeated for as many channels as stay within.
 const BODY: usize = 96;
 
+/// How many of `count` channels a body of `multiply_adds` is repeated for.
+pub(super) fn unrolled(multiply_adds: usize, count: usize) -> usize {
+    [16, 8, 4, 2].into_iter().find(|u| multiply_adds * u <= BODY && count.is_multiple_of(*u)).unwrap_or(1)
+}
+
 /// Accumulators of a register tile: `[position][vector]`.
 #[derive(Debug)]
 pub struct Accumulators {
@@ -148,7 +153,7 @@ impl Streams<'_> {
         let zero = b.index(0);
         let body = valid.len() * self.w_counts.len();
         let unroll = match b.known_index(count) {
-            Some(n) => [16, 8, 4, 2].into_iter().find(|u| body * *u as usize <= BODY && n % u == 0).unwrap_or(1),
+            Some(n) => unrolled(body, n as usize) as i64,
             None => 1,
         };
         let each = |b: &mut KernelBuilder, channel: Val| {
