@@ -1,13 +1,14 @@
 //! Choice: layout and candidate of every node, by least estimated time, conversions included.
 //!
-//! Greedy in topological order: each node takes the layouts and the candidate that are cheapest given the layouts its
-//! operands already have. Conversions are inserted where they are needed and shared by all users; constants are
+//! Layouts are settled over the whole graph first ([`layout_plan`](crate::layout_plan)); then each node in order takes the
+//! fastest candidate in its layouts. Conversions are inserted where they are needed and shared by all users; constants are
 //! converted and packed at once. After it every node but reshapes has a candidate, and graph outputs are plain.
 //!
 //! Where the fastest candidates together break the bound on the network's error, [`budget`](crate::budget) gives each
 //! node a limit of declared error, and the walk is repeated within them.
 
 use crate::budget::{self, Alternative};
+use crate::layout_plan::{LayoutPlan, NodeOption};
 use crate::layouts::{LayoutOption, layout_options};
 use crate::{Bounds, CompileError};
 use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
@@ -49,6 +50,7 @@ fn choose_within(
     limits: Option<&[f64]>,
 ) -> Result<Graph, CompileError> {
     let mut chooser = Chooser::new(graph, target, bounds, limits);
+    chooser.planned = chooser.plan();
     for &input in graph.inputs() {
         let value = graph.value(input);
         let id = chooser.new.add_input(value.name.as_deref().unwrap_or(""), value.ty.clone());
@@ -72,6 +74,8 @@ struct Chooser<'a> {
     bounds: &'a Bounds,
     /// The largest declared error of each node.
     limits: Option<&'a [f64]>,
+    /// The option of each node in the plan of layouts.
+    planned: Vec<usize>,
     /// New values by old value and layout.
     versions: HashMap<(ValueId, Layout), ValueId>,
     /// Packed constants by new value and packing.
@@ -88,12 +92,38 @@ struct Choice {
 impl<'a> Chooser<'a> {
     fn new(graph: &'a Graph, target: &'a Target, bounds: &'a Bounds, limits: Option<&'a [f64]>) -> Chooser<'a> {
         let (versions, packed) = (HashMap::new(), HashMap::new());
-        Chooser { old: graph, new: Graph::new(&graph.name), target, bounds, limits, versions, packed }
+        let planned = vec![];
+        Chooser { old: graph, new: Graph::new(&graph.name), target, bounds, limits, planned, versions, packed }
     }
 
     fn options(&self, node: &Node) -> Vec<LayoutOption> {
         let types: Vec<&TensorType> = node.inputs.iter().map(|&v| self.old.ty(v)).collect();
         layout_options(&node.op, &types, self.old.ty(node.outputs[0]), self.target.lanes)
+    }
+
+    /// The options of every node that take the least time together.
+    fn plan(&self) -> Vec<usize> {
+        let options = self.old.nodes().map(|(id, node)| {
+            if let Op::Reshape { .. } = node.op {
+                let inputs = vec![Some(Layout::Plain); node.inputs.len()];
+                return vec![NodeOption { inputs, output: Layout::Plain, seconds: 0.0 }];
+            }
+            let limit = self.limit(id);
+            let options = self.options(node).into_iter().map(|option| {
+                let region = self.region(node, &option);
+                let within = |a: &Algorithm, c: &Candidate| (a.error)(&region, c, self.target) <= limit;
+                let fastest = choose_among(&region, self.target, &within);
+                let seconds = fastest.map_or(f64::INFINITY, |(a, c)| (a.work)(&region, &c, self.target).seconds);
+                NodeOption { inputs: option.inputs, output: option.output, seconds }
+            });
+            options.collect()
+        });
+        LayoutPlan::new(self.old, options.collect(), |value| self.conversion_of(value)).solve()
+    }
+
+    /// The largest declared error that a node may have.
+    fn limit(&self, id: NodeId) -> f64 {
+        self.limits.and_then(|limits| limits.get(id.0 as usize)).copied().unwrap_or(f64::INFINITY)
     }
 
     /// All ways to compute a node, in any layout; none for views.
@@ -118,12 +148,16 @@ impl<'a> Chooser<'a> {
         if let Op::Reshape { .. } = node.op {
             return self.reshape(node);
         }
-        let limit = self.limits.and_then(|limits| limits.get(id.0 as usize)).copied().unwrap_or(f64::INFINITY);
-        let bound = self.bounds.workspace();
+        let (limit, bound) = (self.limit(id), self.bounds.workspace());
+        let planned: Vec<LayoutOption> =
+            self.planned.get(id.0 as usize).and_then(|&k| self.options(node).into_iter().nth(k)).into_iter().collect();
         // Choices that would take more workspace than they may, with what they take.
         let mut too_large: Vec<(usize, Choice)> = vec![];
         loop {
-            let failure = match self.fastest(node, limit, &too_large) {
+            // Where nothing in the planned layouts stays within the bounds, any other will do.
+            let fastest = self.fastest(node, &planned, limit, &too_large);
+            let fastest = fastest.or_else(|_| self.fastest(node, &self.options(node), limit, &too_large));
+            let failure = match fastest {
                 Ok(choice) => match self.workspace(node, &choice) {
                     bytes if bytes <= bound => return self.apply(node, choice),
                     bytes => {
@@ -144,22 +178,28 @@ impl<'a> Chooser<'a> {
     }
 
     /// The layouts and the candidate of least time within a limit of declared error, but for those that are excluded.
-    fn fastest(&self, node: &Node, limit: f64, excluded: &[(usize, Choice)]) -> Result<Choice, LowerError> {
+    fn fastest(
+        &self,
+        node: &Node,
+        options: &[LayoutOption],
+        limit: f64,
+        excluded: &[(usize, Choice)],
+    ) -> Result<Choice, LowerError> {
         let mut best: Option<Choice> = None;
         let mut failure =
             LowerError::NoAlgorithm { node: node.name.clone(), op: node.op.name(), types: "its operands".into() };
-        for option in self.options(node) {
-            let region = self.region(node, &option);
+        for option in options {
+            let region = self.region(node, option);
             let acceptable = |algorithm: &Algorithm, candidate: &Candidate| {
                 (algorithm.error)(&region, candidate, self.target) <= limit
-                    && !excluded.iter().any(|(_, c)| c.option == option && c.candidate == *candidate)
+                    && !excluded.iter().any(|(_, c)| c.option == *option && c.candidate == *candidate)
             };
             match choose_among(&region, self.target, &acceptable) {
                 Ok((algorithm, candidate)) => {
                     let work = (algorithm.work)(&region, &candidate, self.target).seconds;
-                    let seconds = work + self.conversion_seconds(node, &option);
+                    let seconds = work + self.conversion_seconds(node, option);
                     if best.as_ref().is_none_or(|b| seconds < b.seconds) {
-                        best = Some(Choice { seconds, option, algorithm, candidate });
+                        best = Some(Choice { seconds, option: option.clone(), algorithm, candidate });
                     }
                 }
                 Err(error) => failure = error,
@@ -221,10 +261,15 @@ impl<'a> Chooser<'a> {
             if self.old.constant(v).is_some() || self.versions.contains_key(&(v, layout)) {
                 return 0.0;
             }
-            let bytes = 2.0 * self.old.ty(v).bytes() as f64;
-            cost::CALL_SECONDS + bytes / (CONVERSION_SHARE * cost::bandwidth(self.target, bytes))
+            self.conversion_of(v)
         };
         node.inputs.iter().zip(&option.inputs).map(seconds).sum()
+    }
+
+    /// Seconds of a value's conversion to another layout.
+    fn conversion_of(&self, value: ValueId) -> f64 {
+        let bytes = 2.0 * self.old.ty(value).bytes() as f64;
+        cost::CALL_SECONDS + bytes / (CONVERSION_SHARE * cost::bandwidth(self.target, bytes))
     }
 
     fn apply(&mut self, node: &Node, choice: Choice) -> Result<(), CompileError> {

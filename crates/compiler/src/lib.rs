@@ -8,6 +8,7 @@ mod budget;
 mod choose;
 mod dump;
 mod error;
+mod layout_plan;
 mod layouts;
 mod memory;
 mod options;
