@@ -73,7 +73,7 @@ fn workspace_is_bounded() {
         layers.iter().map(|l| l["workspace"].as_u64().unwrap()).max().unwrap()
     };
     let free = largest("");
-    assert!(free > 1 << 10, "{free}");
+    assert!(free > 0, "{free}");
     let bound = free / 2;
     assert!(largest(&format!("--max-workspace {bound}")) <= bound);
 }
