@@ -42,6 +42,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::scatter_nd::SCATTER_ND,
     &crate::slice::SLICE,
     &crate::softmax::SOFTMAX,
+    &crate::strassen::STRASSEN,
     &crate::top_k::TOP_K,
     &crate::transpose::TRANSPOSE,
 ];

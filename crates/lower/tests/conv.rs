@@ -216,6 +216,8 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(20, 30, 5, 3, 2, 1).grouped(5), blocked, "grouped_dense", Tail::Shift);
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
+        takes(Problem::square(40, 72, 5, 1, 1, 0), blocked, "strassen", Tail::Residual);
+        takes(Problem { images: 2, ..Problem::square(64, 32, 4, 1, 1, 0) }, blocked, "strassen", Tail::Shift);
     }
 }
 

@@ -101,3 +101,22 @@ fn every_element_type_has_a_product() {
         product.case(&mut random, dtype, vec![], false).tolerance(tolerance).check_all();
     }
 }
+
+#[test]
+fn large_products_of_constants_have_a_strassen_scheme() {
+    let mut random = Random::new(6);
+    for target in targets() {
+        let n = 4 * target.lanes;
+        let k = 2 * target.lanes;
+        for (batch, m, transposed) in [(vec![], 7, false), (vec![], 12, true), (vec![2], 5, false)] {
+            let product = Product::new(&batch, &[], m, k, n).transposed(false, transposed);
+            let tail = vec![random.tensor(DType::F32, &[n])];
+            let found = product.case(&mut random, DType::F32, tail, true).check(&target);
+            assert!(found.iter().any(|c| c.algorithm == "strassen"), "{found:?}");
+        }
+        // Weights that are known only when the network runs, and several matrices of weights, are left to others.
+        let varying = Product::new(&[2], &[2], 6, k, n).case(&mut random, DType::F32, vec![], true).check(&target);
+        let late = Product::new(&[], &[], 6, k, n).case(&mut random, DType::F32, vec![], false).check(&target);
+        assert!(varying.iter().chain(&late).all(|c| c.algorithm != "strassen"));
+    }
+}

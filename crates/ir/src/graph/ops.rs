@@ -9,6 +9,7 @@
 pub(super) mod arg_reduce;
 pub(super) mod broadcast;
 pub(super) mod check;
+pub(super) mod combine;
 pub(super) mod concat;
 pub(super) mod conv;
 pub(super) mod conv_transpose;
@@ -355,6 +356,12 @@ pub enum Op {
         /// m of each kernel axis.
         outputs: Vec<usize>,
     },
+    /// Weighted sums along axis 0 of an operand `[n, ..]` (f32 or f64): row j of the result is the sum of
+    /// `coefficients[j * n + i]` times row i.
+    Combine {
+        /// Row-major, a row for each of the result's.
+        coefficients: Vec<isize>,
+    },
     /// The same tensor in another layout.
     Convert {
         /// Result layout.
@@ -393,6 +400,7 @@ impl Op {
             Op::GridSample { .. } => "grid_sample",
             Op::NonMaxSuppression { .. } => "non_max_suppression",
             Op::FilterTransform { .. } => "filter_transform",
+            Op::Combine { .. } => "combine",
             Op::Convert { .. } => "convert",
         }
     }

@@ -13,18 +13,16 @@
 mod blockings;
 mod cost;
 mod input;
-mod linear;
 mod output;
-mod product;
 mod shape;
 mod transform;
 
 use self::input::InputTransform;
 use self::output::OutputTransform;
-use self::product::Product;
 use self::shape::{Blocking, Winograd};
 use super::ConvShape;
 use super::shape::is_blocked_f32;
+use crate::point_product::ProductBuffers;
 use crate::tail::Tail;
 use crate::tiled::illegal;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work, error};
@@ -107,13 +105,13 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
         .ok_or_else(|| illegal(region, candidate, "not a dense convolution of stride 1, or parameters do not fit"))?;
     let mut lowering = LoweringBuilder::default();
     if winograd.blocking.shared {
-        let elems = winograd.blocks() * winograd.input_block_elems();
+        let elems = winograd.blocks() * winograd.product().input_elems();
         let transformed = lowering.workspace(elems * size_of::<f32>());
         lowering.call(transform_kernel(&winograd, region, elems), vec![Operand::Input(0), transformed]);
         let kernel = Kernel::declare(&winograd, region, elems, false);
         kernel.product(&mut lowering, transformed);
     } else {
-        let kernel = Kernel::declare(&winograd, region, winograd.input_block_elems(), true);
+        let kernel = Kernel::declare(&winograd, region, winograd.product().input_elems(), true);
         kernel.whole(&mut lowering);
     }
     Ok(lowering.finish())
@@ -129,7 +127,7 @@ fn transform_kernel(winograd: &Winograd, region: &Region, elems: usize) -> cnnc_
     b.parallel(extents.iter().product(), |b, index| {
         let at = b.unflatten(index, &extents);
         let (first, count) = tiles(b, winograd, at[1]);
-        let to = b.scale(at[1], winograd.input_block_elems() as i64);
+        let to = b.scale(at[1], winograd.product().input_elems() as i64);
         transform.emit(b, at[0], first, count, to);
     });
     b.finish()
@@ -185,7 +183,7 @@ impl<'a> Kernel<'a> {
         let out = b.buffer("out", DType::F32, count, Role::Write);
         let in_place = tail.in_place(&mut b, out);
         let input = if private { b.buffer("transformed", DType::F32, elems, Role::Scratch) } else { x };
-        let elems = winograd.points() * winograd.product_point_stride();
+        let elems = winograd.product().product_elems();
         let products = b.buffer("products", DType::F32, elems, Role::Scratch);
         Kernel { winograd, b, tail, in_place, x, input, weights, products, out }
     }
@@ -218,7 +216,7 @@ impl<'a> Kernel<'a> {
         b.parallel(extents.iter().product(), |b, index| {
             let at = b.unflatten(index, &extents);
             let (first, count) = tiles(b, winograd, at[1]);
-            let start = b.scale(at[1], winograd.input_block_elems() as i64);
+            let start = b.scale(at[1], winograd.product().input_elems() as i64);
             self.bundle(b, &inverse, start, at[0], (first, count));
         });
         self.finish(b, lowering, transformed);
@@ -234,9 +232,9 @@ impl<'a> Kernel<'a> {
         (first, count): (Val, Val),
     ) {
         let winograd = self.winograd;
-        let product = Product { winograd, input: self.input, weights: self.weights, out: self.products };
+        let buffers = ProductBuffers { input: self.input, weights: self.weights, out: self.products };
         let each = |b: &mut KernelBuilder, vectors: usize| {
-            product.emit(b, start, bundle, vectors, count);
+            winograd.product().emit(b, &buffers, start, bundle, vectors, count);
             inverse.emit(b, bundle, vectors, first, count);
         };
         let nv = winograd.blocking.nv;

@@ -117,8 +117,8 @@ fn block_sizes(shape: &ConvShape, m: &[usize], mr: usize, target: &Target) -> Ve
 
 /// Whether memory and code of a blocking stay within reason.
 fn is_sane(winograd: &Winograd, target: &Target) -> bool {
-    let block = winograd.input_block_elems() * 4;
-    let products = winograd.points() * winograd.product_point_stride() * 4;
+    let block = winograd.product().input_elems() * 4;
+    let products = winograd.product().product_elems() * 4;
     let shared = winograd.blocks() * block;
     products <= 2 * target.l2 && if winograd.blocking.shared { shared <= 4 * target.l3 } else { block <= target.l3 / 2 }
 }

@@ -55,7 +55,7 @@ fn cycles(winograd: &Winograd, target: &Target) -> f64 {
     let kept = if blocking.shared { weights / winograd.bundles() as f64 } else { weights };
     let weight_cycles = weights / ceilings.bytes_per_cycle(ceilings.memory) + (blocks - 1.0) * weights / from(kept);
     // The transformed input is read again for every bundle.
-    let input = winograd.input_block_elems() as f64 * 4.0;
+    let input = winograd.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
     let input_cycles = winograd.bundles() as f64 * blocks * input / from(between);
     let image = (winograd.shape.images * winograd.shape.input_pixels()) as f64 * channels * vector;

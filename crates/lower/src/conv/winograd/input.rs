@@ -60,7 +60,7 @@ impl<'a> InputTransform<'a> {
         let base = b.address(0, &terms);
         let base = b.add(base, x);
         let image = Grid { buffer: self.x, base, strides };
-        let step = winograd.input_point_stride() as i64;
+        let step = winograd.product().input_stride() as i64;
         let strides = winograd.point_strides().iter().map(|&s| s as i64 * step).collect();
         let points = Grid { buffer: self.out, base: to, strides };
         match self.is_inside(b, starts) {

@@ -52,7 +52,7 @@ impl<'a> OutputTransform<'a> {
 
     fn tile(&self, b: &mut KernelBuilder, base: Val, at: &[Val], vector: Val) {
         let winograd = self.winograd;
-        let step = winograd.product_point_stride() as i64;
+        let step = winograd.product().product_stride() as i64;
         let strides = winograd.point_strides().iter().map(|&s| s as i64 * step).collect();
         let mut source = Grid { buffer: self.products, base, strides };
         let mut dims = winograd.point_dims();

@@ -1,7 +1,8 @@
 //! The numbers of a Winograd convolution: tiles along each axis, points, and how the work is cut.
 
-use super::linear::LinearMap;
 use crate::conv::ConvShape;
+use crate::linear_map::LinearMap;
+use crate::point_product::PointProduct;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::minimal_filtering::MinimalFiltering;
 use cnnc_tensor::row_major_strides;
@@ -152,26 +153,9 @@ impl Winograd {
         self.vectors().div_ceil(self.blocking.nv)
     }
 
-    /// Elements from one point of a block's transformed input to the next: `[channel block][tile][lanes]`, and a little
-    /// more, so that the points of a tile lie in different sets of the first-level cache.
-    pub fn input_point_stride(&self) -> usize {
-        spread(self.channel_blocks() * self.blocking.tiles * self.lanes)
+    /// The products at the points.
+    pub fn product(&self) -> PointProduct {
+        let Blocking { tiles, mr, nv, .. } = self.blocking;
+        PointProduct { points: self.points(), channels: self.shape.channels, tiles, mr, nv, lanes: self.lanes }
     }
-
-    /// Elements of a block's transformed input.
-    pub fn input_block_elems(&self) -> usize {
-        self.points() * self.input_point_stride()
-    }
-
-    /// Elements from one point of a bundle's products to the next: `[tile][nv * lanes]`.
-    pub fn product_point_stride(&self) -> usize {
-        spread(self.blocking.tiles * self.blocking.nv * self.lanes)
-    }
-}
-
-/// The next number of elements that fills an odd number of cache lines.
-fn spread(elems: usize) -> usize {
-    const LINE: usize = 16;
-    let lines = elems.div_ceil(LINE);
-    (lines + usize::from(lines.is_multiple_of(2))) * LINE
 }

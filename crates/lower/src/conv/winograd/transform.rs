@@ -3,7 +3,7 @@
 //! Each pass reads lines of vectors along its axis and writes lines. Between passes they lie in scratch, which stays in
 //! the first-level cache; a loop over the other axes keeps the code small.
 
-use super::linear::LinearMap;
+use crate::linear_map::LinearMap;
 use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
 use cnnc_tensor::row_major_strides;
 
