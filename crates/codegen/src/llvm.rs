@@ -18,12 +18,14 @@ use cnnc_ir::kernel::Kernel;
 use cnnc_tensor::{Isa, Target};
 use inkwell::OptimizationLevel;
 use inkwell::context::Context;
+use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{
     CodeModel, FileType, InitializationConfig, RelocMode, Target as LlvmTarget, TargetMachine, TargetTriple,
 };
 use std::collections::HashMap;
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a thread that compiles needs: LLVM recurses over long chains of operations.
@@ -72,7 +74,7 @@ pub(crate) fn emit(kernels: &[Kernel], target: &Target) -> Result<Code, CodegenE
 
 /// Compiles modules on all cores, the longest first. The first module that fails, in their order, is the error.
 fn compile_all(modules: &[Module], isa: Isa) -> Result<Vec<Piece>, CodegenError> {
-    LlvmTarget::initialize_x86(&InitializationConfig::default());
+    initialize();
     let mut order: Vec<usize> = (0..modules.len()).collect();
     order.sort_by_key(|&k| std::cmp::Reverse(modules[k].text.len()));
     let next = AtomicUsize::new(0);
@@ -102,6 +104,19 @@ fn compile_all(modules: &[Module], isa: Isa) -> Result<Vec<Piece>, CodegenError>
     })?;
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, piece)| piece).collect()
+}
+
+/// Once for the process: the code generator, and what can only be told by options. Loop-invariant code motion is not to
+/// keep memory in registers over a loop: kernels name their accumulators, and what they put into scratch is there to
+/// leave the registers to the loops within.
+fn initialize() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        LlvmTarget::initialize_x86(&InitializationConfig::default());
+        let arguments = [c"cnnc".as_ptr(), c"-disable-licm-promotion".as_ptr()];
+        // SAFETY: two strings that end in nul, read before the call returns; no other thread compiles before.
+        unsafe { LLVMParseCommandLineOptions(2, arguments.as_ptr(), std::ptr::null()) };
+    });
 }
 
 fn machine(isa: Isa) -> Result<TargetMachine, String> {
@@ -137,7 +152,7 @@ mod tests {
     use super::*;
 
     fn compiled(definitions: &str) -> Result<Piece, String> {
-        LlvmTarget::initialize_x86(&InitializationConfig::default());
+        initialize();
         let text = definitions.replace("@kernel", &format!("@{}", function::SYMBOL));
         let module = Module { text, vectors: true, kernel: String::new() };
         compile(&module, &machine(Isa::X86V4)?)
