@@ -75,7 +75,8 @@ fn roundings(expr: &Expr) -> f64 {
         ExprNode::Unary(op, _) => match op {
             UnaryOp::Sqrt | UnaryOp::Recip => 0.5,
             UnaryOp::Exp | UnaryOp::Log | UnaryOp::Log1p | UnaryOp::Sin | UnaryOp::Cos => 2.0,
-            UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Erf => 2.0,
+            UnaryOp::Tanh | UnaryOp::Erf => 2.0,
+            UnaryOp::Sigmoid => 3.0,
             _ => 0.0,
         },
         ExprNode::Binary(op, ..) => match op {

@@ -159,6 +159,17 @@ impl TiledSum {
         self.rows.iter().map(|r| r.axis.outputs).product()
     }
 
+    /// Bytes from the input of one position of a register tile to that of the next.
+    pub fn position_bytes(&self) -> usize {
+        let elems = self.columns.x_stride.unsigned_abs() * self.columns.axis.step.unsigned_abs();
+        elems as usize * size_of::<f32>()
+    }
+
+    /// Whether the inputs of the positions of a register tile lie far apart, as the rows of a matrix do.
+    pub fn is_spread(&self) -> bool {
+        self.position_bytes() > 256
+    }
+
     /// Whether there is nothing to compute.
     pub fn is_empty(&self) -> bool {
         self.outputs == 0

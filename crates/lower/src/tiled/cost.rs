@@ -119,8 +119,8 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
 fn conflict_cycles(sum: &TiledSum, positions: usize, target: &Target) -> f64 {
     const LINE: usize = 64;
     const WAYS: usize = 8;
-    let apart = sum.columns.x_stride.unsigned_abs() as usize * sum.columns.axis.step.unsigned_abs() as usize * 4;
-    if apart <= 4 * LINE {
+    let apart = sum.position_bytes();
+    if !sum.is_spread() {
         return 0.0;
     }
     let sets = target.l1 / LINE / WAYS;
