@@ -165,11 +165,6 @@ impl TiledSum {
         elems as usize * size_of::<f32>()
     }
 
-    /// Whether the inputs of the positions of a register tile lie far apart, as the rows of a matrix do.
-    pub fn is_spread(&self) -> bool {
-        self.position_bytes() > 256
-    }
-
     /// Whether there is nothing to compute.
     pub fn is_empty(&self) -> bool {
         self.outputs == 0

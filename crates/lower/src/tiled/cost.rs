@@ -120,7 +120,7 @@ fn conflict_cycles(sum: &TiledSum, positions: usize, target: &Target) -> f64 {
     const LINE: usize = 64;
     const WAYS: usize = 8;
     let apart = sum.position_bytes();
-    if !sum.is_spread() {
+    if apart <= 4 * LINE {
         return 0.0;
     }
     let sets = target.l1 / LINE / WAYS;

@@ -42,7 +42,8 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
         let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
         // Four vectors and seven positions are one register too many, but a multiply-add can broadcast from memory: each
         // position four times, which is cheap where they lie side by side.
-        let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16 && !sum.is_spread();
+        let together = sum.position_bytes() <= target.lanes * size_of::<f32>();
+        let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16 && together;
         // One vector and all other registers but one: the broadcasts have nowhere to go.
         let most = if seven { 7 } else { (free / nv).min(28).min(target.registers - 4) };
         if most == 0 || (nv > 4 && columns > most) {
