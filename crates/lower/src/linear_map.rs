@@ -5,6 +5,7 @@
 //! operands that are formed once; a pair of rows becomes the sum and the difference of what they have in common.
 
 use cnnc_ir::kernel::{KernelBuilder, Val};
+use std::collections::HashSet;
 
 /// A linear map of vectors, as a program.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,19 +95,97 @@ impl LinearMap {
 
     /// Emits the program on vectors of `lanes` elements.
     pub fn emit(&self, b: &mut KernelBuilder, operands: &[Val], lanes: u16) -> Vec<Val> {
+        let all: Vec<usize> = (0..self.results.len()).collect();
+        let operands: Vec<Option<Val>> = operands.iter().copied().map(Some).collect();
+        self.emit_some(b, &operands, &all, lanes)
+    }
+
+    /// Emits what some of the results need. The operands that [`Group`]s of them name must be there.
+    pub fn emit_some(&self, b: &mut KernelBuilder, operands: &[Option<Val>], results: &[usize], lanes: u16) -> Vec<Val> {
         let mut operands = operands.to_vec();
         for &(first, second) in &self.operand_pairs {
-            let (x, y) = (operands[first], operands[second]);
-            (operands[first], operands[second]) = (b.add(x, y), b.sub(x, y));
+            if let (Some(x), Some(y)) = (operands[first], operands[second]) {
+                (operands[first], operands[second]) = (Some(b.add(x, y)), Some(b.sub(x, y)));
+            }
         }
-        let sums: Vec<Val> = self.sums.iter().map(|sum| weighted_sum(b, &operands, sum, lanes)).collect();
-        let result = |r: &Outcome| match *r {
-            Outcome::Sum(k) => sums[k],
-            Outcome::Plus(x, y) => b.add(sums[x], sums[y]),
-            Outcome::Minus(x, y) => b.sub(sums[x], sums[y]),
+        let mut sums: Vec<Option<Val>> = vec![None; self.sums.len()];
+        let mut sum = |b: &mut KernelBuilder, k: usize| {
+            let terms = self.sums[k].iter().filter_map(|&(at, factor)| Some((operands[at]?, factor)));
+            *sums[k].get_or_insert_with(|| weighted_sum(b, terms.collect(), lanes))
         };
-        self.results.iter().map(result).collect()
+        let mut result = |k: usize| match self.results[k] {
+            Outcome::Sum(k) => sum(b, k),
+            Outcome::Plus(x, y) => {
+                let (x, y) = (sum(b, x), sum(b, y));
+                b.add(x, y)
+            }
+            Outcome::Minus(x, y) => {
+                let (x, y) = (sum(b, x), sum(b, y));
+                b.sub(x, y)
+            }
+        };
+        results.iter().map(|&k| result(k)).collect()
     }
+
+    /// The results in groups of those that share what is computed for them.
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<(Group, HashSet<Shared>)> = vec![];
+        for (k, result) in self.results.iter().enumerate() {
+            let sums = match *result {
+                Outcome::Sum(x) => vec![x],
+                Outcome::Plus(x, y) | Outcome::Minus(x, y) => vec![x, y],
+            };
+            let mut own: (Group, HashSet<Shared>) = (Group { results: vec![k], operands: vec![] }, HashSet::new());
+            for &sum in &sums {
+                own.1.extend((sums.len() > 1).then_some(Shared::Sum(sum)));
+                for &(at, _) in &self.sums[sum] {
+                    match self.operand_pairs.iter().find(|(x, y)| [*x, *y].contains(&at)) {
+                        Some(&(x, y)) => {
+                            own.0.operands.extend([x, y]);
+                            own.1.insert(Shared::Operand(at));
+                        }
+                        None => own.0.operands.push(at),
+                    }
+                }
+            }
+            // Joined with every group that shares something with it.
+            let (same, others) = groups.into_iter().partition(|(_, shared)| !shared.is_disjoint(&own.1));
+            groups = others;
+            for (group, shared) in same as Vec<(Group, HashSet<Shared>)> {
+                own.0.results.extend(group.results);
+                own.0.operands.extend(group.operands);
+                own.1.extend(shared);
+            }
+            groups.push(own);
+        }
+        let sorted = |mut list: Vec<usize>| {
+            list.sort_unstable();
+            list.dedup();
+            list
+        };
+        groups
+            .into_iter()
+            .map(|(g, _)| Group { results: sorted(g.results), operands: sorted(g.operands) })
+            .collect()
+    }
+}
+
+/// Results of a map that share intermediate values, and the operands that they need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Which results.
+    pub results: Vec<usize>,
+    /// Which operands.
+    pub operands: Vec<usize>,
+}
+
+/// What results may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Shared {
+    /// A weighted sum.
+    Sum(usize),
+    /// The sum or the difference of two operands.
+    Operand(usize),
 }
 
 /// Whether two lines of a matrix differ in signs alone, and have both a common and an opposite part.
@@ -117,15 +196,12 @@ fn is_pair(entries: impl Iterator<Item = (f64, f64)> + Clone) -> bool {
         && nonzero.any(|(a, b)| a == -b)
 }
 
-fn weighted_sum(b: &mut KernelBuilder, operands: &[Val], sum: &[(usize, f64)], lanes: u16) -> Val {
-    let plain = sum.iter().position(|(_, v)| *v == 1.0);
-    let mut terms = sum.to_vec();
-    if let Some(at) = plain {
-        terms.swap(0, at);
+fn weighted_sum(b: &mut KernelBuilder, mut terms: Vec<(Val, f64)>, lanes: u16) -> Val {
+    if let Some(plain) = terms.iter().position(|(_, v)| *v == 1.0) {
+        terms.swap(0, plain);
     }
     let mut total: Option<Val> = None;
-    for (k, factor) in terms {
-        let x = operands[k];
+    for (x, factor) in terms {
         total = Some(match total {
             None if factor == 1.0 => x,
             None => {
@@ -147,6 +223,17 @@ fn weighted_sum(b: &mut KernelBuilder, operands: &[Val], sum: &[(usize, f64)], l
 mod tests {
     use super::*;
     use cnnc_ir::minimal_filtering::MinimalFiltering;
+
+    #[test]
+    fn groups_are_even_and_odd() {
+        let f = MinimalFiltering::new(4, 3).unwrap();
+        let groups = |rows: &[Vec<f64>]| LinearMap::new(rows).groups();
+        let results: Vec<Vec<usize>> = groups(&f.output).into_iter().map(|g| g.results).collect();
+        assert_eq!(results, [[0, 2], [1, 3]]);
+        let input = groups(&f.input);
+        assert_eq!(input.iter().map(|g| g.results.len()).sum::<usize>(), 6);
+        assert!(input.iter().all(|g| g.results.len() <= 2 && g.operands.len() <= 4), "{input:?}");
+    }
 
     #[test]
     fn pairs_are_shared() {

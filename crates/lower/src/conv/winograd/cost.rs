@@ -57,7 +57,11 @@ fn cycles(winograd: &Winograd, target: &Target) -> f64 {
     // The transformed input is read again for every bundle.
     let input = winograd.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
-    let input_cycles = winograd.bundles() as f64 * blocks * input / from(between);
+    let mut input_cycles = winograd.bundles() as f64 * blocks * input / from(between);
+    if between > 4.0 * target.l2 as f64 {
+        // Written once, through to memory: the next block's lines push it out.
+        input_cycles += 2.0 * between / ceilings.bytes_per_cycle(ceilings.memory);
+    }
     let image = (winograd.shape.images * winograd.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };

@@ -3,12 +3,12 @@
 //! Tiles inside the image are read in place. Those that reach into the padding are first copied to scratch, with zeros.
 
 use super::shape::Winograd;
-use super::transform::{Grid, Pass};
+use super::transform::{Grid, Transform};
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
 use cnnc_tensor::{DType, row_major_strides};
 
 /// Buffers of the transform.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct InputTransform<'a> {
     winograd: &'a Winograd,
     x: Buf,
@@ -16,8 +16,7 @@ pub struct InputTransform<'a> {
     out: Buf,
     /// The tile as read, where it reaches into the padding.
     patch: Buf,
-    /// The tile between two passes.
-    between: Buf,
+    transform: Transform<'a>,
 }
 
 impl<'a> InputTransform<'a> {
@@ -25,8 +24,9 @@ impl<'a> InputTransform<'a> {
     pub fn declare(b: &mut KernelBuilder, winograd: &'a Winograd, x: Buf, out: Buf) -> InputTransform<'a> {
         let elems = winograd.points() * winograd.lanes;
         let patch = b.buffer("patch", DType::F32, elems, Role::Scratch);
-        let between = b.buffer("between", DType::F32, elems, Role::Scratch);
-        InputTransform { winograd, x, out, patch, between }
+        let maps = winograd.axes.iter().map(|a| (a.points > 1).then_some(&a.forward));
+        let transform = Transform::declare(b, "between", maps, winograd.point_dims(), winograd.lanes);
+        InputTransform { winograd, x, out, patch, transform }
     }
 
     /// The tiles `first..first + count` for a block of channels, to a block of the result at element `to`.
@@ -105,15 +105,14 @@ impl<'a> InputTransform<'a> {
     }
 
     fn passes(&self, b: &mut KernelBuilder, from: &Grid, to: &Grid) {
-        let winograd = self.winograd;
-        let dims = winograd.point_dims();
-        let between = Grid::dense(b, self.between, &dims, winograd.lanes);
-        let axes: Vec<usize> = (0..dims.len()).filter(|&k| dims[k] > 1).collect();
-        for (k, &axis) in axes.iter().enumerate() {
-            let pass = Pass { map: &winograd.axes[axis].forward, axis, dims: dims.clone(), lanes: winograd.lanes };
-            let source = if k == 0 { from } else { &between };
-            pass.emit_into(b, source, if k + 1 == axes.len() { to } else { &between });
-        }
+        let Some(last) = self.winograd.axes.iter().rposition(|a| a.points > 1) else { return };
+        self.transform.emit(b, from, &mut |b, at, results| {
+            let first = to.at(b, at);
+            for (k, &value) in results.iter().enumerate() {
+                let index = b.offset(first, k as i64 * to.strides[last]);
+                b.store(to.buffer, index, value);
+            }
+        });
     }
 
     /// Copies a tile to the patch, zeros where the image ends.

@@ -1,22 +1,21 @@
 //! The transform of the products to the result: `A^T m A`, then the tail, one vector of output channels at a time.
 
 use super::shape::Winograd;
-use super::transform::{Grid, Pass};
+use super::transform::{Grid, Transform};
 use crate::operand::Position;
 use crate::tail::Tail;
-use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
-use cnnc_tensor::{DType, row_major_strides};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Val};
+use cnnc_tensor::row_major_strides;
 
 /// Buffers of the transform.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OutputTransform<'a> {
     winograd: &'a Winograd,
     tail: &'a Tail,
     /// Products `[point][tile][nv * lanes]`.
     products: Buf,
     out: Buf,
-    /// The tile between two passes.
-    between: Buf,
+    transform: Transform<'a>,
 }
 
 impl<'a> OutputTransform<'a> {
@@ -28,8 +27,9 @@ impl<'a> OutputTransform<'a> {
         products: Buf,
         out: Buf,
     ) -> OutputTransform<'a> {
-        let between = b.buffer("half", DType::F32, winograd.points() * winograd.lanes, Role::Scratch);
-        OutputTransform { winograd, tail, products, out, between }
+        let maps = winograd.axes.iter().map(|a| (a.points > 1).then_some(&a.inverse));
+        let transform = Transform::declare(b, "half", maps, winograd.point_dims(), winograd.lanes);
+        OutputTransform { winograd, tail, products, out, transform }
     }
 
     /// The tiles `first..first + count` of a bundle of which `vectors` are there.
@@ -54,22 +54,12 @@ impl<'a> OutputTransform<'a> {
         let winograd = self.winograd;
         let step = winograd.product().product_stride() as i64;
         let strides = winograd.point_strides().iter().map(|&s| s as i64 * step).collect();
-        let mut source = Grid { buffer: self.products, base, strides };
-        let mut dims = winograd.point_dims();
-        let between = Grid::dense(b, self.between, &dims, winograd.lanes);
+        let source = Grid { buffer: self.products, base, strides };
         // The last axis comes last, so that a line of results lies together.
-        let axes: Vec<usize> = (0..dims.len()).filter(|&k| dims[k] > 1).collect();
-        let Some((&last, before)) = axes.split_last() else { return };
-        for &axis in before {
-            let pass = Pass { map: &winograd.axes[axis].inverse, axis, dims: dims.clone(), lanes: winograd.lanes };
-            pass.emit_into(b, &source, &between);
-            dims[axis] = winograd.axes[axis].m;
-            source = between.clone();
-        }
-        let pass = Pass { map: &winograd.axes[last].inverse, axis: last, dims, lanes: winograd.lanes };
+        let Some(last) = winograd.axes.iter().rposition(|a| a.points > 1) else { return };
         let firsts: Vec<Val> = winograd.axes.iter().zip(&at[1..]).map(|(a, &t)| b.scale(t, a.m as i64)).collect();
         let channel = b.scale(vector, winograd.lanes as i64);
-        pass.emit(b, &source, &mut |b, line, results| {
+        self.transform.emit(b, &source, &mut |b, line, results| {
             let mut coords = vec![at[0], channel];
             coords.extend(firsts.iter().zip(line).map(|(&first, &k)| b.add(first, k)));
             let inside = self.line_exists(b, last, &coords);
