@@ -165,7 +165,10 @@ impl Emitter<'_> {
                 None => self.b.add(a, c),
             },
             BinaryOp::Sub => self.b.sub(a, c),
-            BinaryOp::Mul => self.b.mul(a, c),
+            BinaryOp::Mul => match self.gated(x, y) {
+                Some(product) if matches!(dtype, DType::F32 | DType::F64) => product,
+                _ => self.b.mul(a, c),
+            },
             BinaryOp::Div => self.b.binary(BinOp::Div, a, c),
             BinaryOp::Mod if float => math::floored_remainder(&Floats::like(self.b, a), a, c),
             BinaryOp::Mod => self.floored_integer(dtype, a, c),
@@ -200,6 +203,17 @@ impl Emitter<'_> {
             }
             _ => None,
         })
+    }
+
+    /// A product of a value and its own logistic function, which nothing else uses.
+    fn gated(&mut self, x: ExprId, y: ExprId) -> Option<Val> {
+        let is_gate = |gate: ExprId, of: ExprId| {
+            matches!(self.expr.nodes()[gate.0 as usize], ExprNode::Unary(UnaryOp::Sigmoid, inner) if inner == of)
+                && self.uses[gate.0 as usize] == 1
+        };
+        let of = if is_gate(y, x) { x } else { is_gate(x, y).then_some(y)? };
+        let Typed { val, .. } = self.at(of);
+        Some(math::gated(&Floats::like(self.b, val), val))
     }
 
     /// Minimum or maximum, NaN if either operand is: the instruction returns its second operand if any is NaN.

@@ -101,7 +101,13 @@ impl LinearMap {
     }
 
     /// Emits what some of the results need. The operands that [`Group`]s of them name must be there.
-    pub fn emit_some(&self, b: &mut KernelBuilder, operands: &[Option<Val>], results: &[usize], lanes: u16) -> Vec<Val> {
+    pub fn emit_some(
+        &self,
+        b: &mut KernelBuilder,
+        operands: &[Option<Val>],
+        results: &[usize],
+        lanes: u16,
+    ) -> Vec<Val> {
         let mut operands = operands.to_vec();
         for &(first, second) in &self.operand_pairs {
             if let (Some(x), Some(y)) = (operands[first], operands[second]) {
@@ -163,10 +169,7 @@ impl LinearMap {
             list.dedup();
             list
         };
-        groups
-            .into_iter()
-            .map(|(g, _)| Group { results: sorted(g.results), operands: sorted(g.operands) })
-            .collect()
+        groups.into_iter().map(|(g, _)| Group { results: sorted(g.results), operands: sorted(g.operands) }).collect()
     }
 }
 

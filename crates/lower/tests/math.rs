@@ -179,6 +179,21 @@ fn functions_of_one_operand() {
 }
 
 #[test]
+fn a_value_times_its_logistic_function() {
+    let mut b = ExprBuilder::default();
+    let x = b.input(0);
+    let gate = b.unary(UnaryOp::Sigmoid, x);
+    let product = b.binary(BinaryOp::Mul, x, gate);
+    let gated = b.finish(product);
+    for (dtype, bound) in [(DType::F32, 3.5), (DType::F64, 4.5)] {
+        let mut x = operands(dtype, -80.0, 20.0, 5);
+        x.retain(|x| *x > -80.0);
+        x.push(f64::NAN);
+        check("gated", dtype, &gated, &[x], bound, |x| x[0] / (1.0 + (-x[0]).exp()));
+    }
+}
+
+#[test]
 fn large_angles() {
     let mut random = Random::new(7);
     let x: Vec<f64> = (0..4000).map(|_| random.float(1.0, 2.0) * 2f64.powi(random.below(1000) as i32)).collect();

@@ -25,6 +25,6 @@ pub use log::log;
 pub use log1p::log1p;
 pub use pow::pow;
 pub use remainder::{floored_remainder, remainder};
-pub use sigmoid::sigmoid;
+pub use sigmoid::{gated, sigmoid};
 pub use sin_cos::{cos, sin};
 pub use tanh::tanh;

@@ -16,9 +16,17 @@ const RANGE: (f64, f64) = (-88.0, 87.0);
 
 /// `1 / (1 + e^-x)`.
 pub fn sigmoid(v: &Floats, x: Val) -> Val {
-    let one = v.c(1.0);
+    v.div(v.c(1.0), denominator(v, x))
+}
+
+/// `x / (1 + e^-x)`, the product of `x` and its logistic function (SiLU).
+pub fn gated(v: &Floats, x: Val) -> Val {
+    v.div(x, denominator(v, x))
+}
+
+fn denominator(v: &Floats, x: Val) -> Val {
     let power = if v.single() { power(v, x) } else { exp(v, v.neg(x)) };
-    v.div(one, v.add(one, power))
+    v.add(v.c(1.0), power)
 }
 
 /// `e^-x` in f32.
