@@ -15,7 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("codegen", &["tensor", "ir", "artifact"]),
     ("runtime", &["tensor", "artifact"]),
     ("compiler", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact"]),
-    ("cnnc", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact", "runtime", "compiler"]),
+    ("autotune", &["tensor", "ir", "lower", "codegen", "artifact", "runtime", "compiler"]),
+    ("cnnc", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact", "runtime", "compiler", "autotune"]),
     ("fuzz", &["tensor", "ir", "onnx", "passes", "lower", "codegen", "artifact", "runtime", "compiler"]),
 ];
 

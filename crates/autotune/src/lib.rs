@@ -1,0 +1,10 @@
+//! The autotuner: measured choice of candidates.
+//!
+//! A [`Workload`] is one layer in given layouts under a target; a [`Trial`] is what happened to one candidate of it.
+//! Trials are made by worker processes, kept in a database, and become a lock file that compilation obeys.
+
+mod trial;
+mod workload;
+
+pub use trial::{Outcome, Samples, Trial};
+pub use workload::{Setting, Workload};

@@ -1,0 +1,64 @@
+//! What happened to a candidate.
+
+use crate::Workload;
+use serde::{Deserialize, Serialize};
+
+/// One candidate of one workload, tried once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The layer.
+    pub workload: Workload,
+    /// Layout of the first operand: `plain`, `c16`.
+    pub input: String,
+    /// Layout of the result.
+    pub output: String,
+    /// The candidate: `winograd(m0=4, m1=4, ..)`.
+    pub candidate: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the cost model expected, in seconds.
+    pub estimate: f64,
+    /// Largest distance from exact sums, relative to the largest element; absent where nothing was computed.
+    pub error: Option<f64>,
+    /// Bytes of workspace, all threads.
+    pub workspace: u64,
+    /// Bytes of packed weights.
+    pub packed: u64,
+    /// Hash of the machine code, in hex; empty where there is none.
+    pub code: String,
+    /// The times taken.
+    pub samples: Samples,
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Computed the right numbers, and was timed to the end.
+    Timed,
+    /// Computed the right numbers; clearly slower than the best, and given up.
+    StoppedEarly,
+    /// The machine code of another candidate, which has been timed: its times stand for this one's.
+    SameCode,
+    /// Did not compile: why.
+    NotCompiled(String),
+    /// Computed wrong numbers, or numbers beyond the bound of error.
+    Wrong,
+    /// Took the worker down with it: by what signal, or how.
+    Crashed(String),
+    /// Ran over its time limit.
+    TimedOut,
+    /// Wanted more memory than it may have.
+    OutOfMemory,
+}
+
+/// Times in seconds, one for each run, in the order taken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// With activations and weights in the caches, as far as they fit.
+    pub warm: Vec<f64>,
+    /// With weights in memory.
+    pub cold: Vec<f64>,
+    /// The incumbent's with weights in memory, taken in turn with them.
+    pub incumbent: Vec<f64>,
+}
