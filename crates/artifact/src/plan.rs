@@ -78,6 +78,9 @@ pub struct Layer {
     pub op: String,
     /// The candidate, printed: `direct(mr=14, nv=2)`.
     pub candidate: String,
+    /// Where the candidate was measured: `lock`, `database`; empty where it was chosen by estimate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub chosen_by: String,
     /// Whether it is a generic loop kernel.
     pub generic: bool,
     /// Floating-point operations of the layer as defined.

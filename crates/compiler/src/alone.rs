@@ -3,7 +3,7 @@
 use crate::layouts::{LayoutOption, layout_options};
 use crate::{CompileError, choose};
 use cnnc_ir::graph::{Candidate, Graph, Node, Op, TensorType, ValueId};
-use cnnc_lower::{Algorithm, Region};
+use cnnc_lower::{Algorithm, Breadth, Region};
 use cnnc_tensor::{Layout, Target};
 
 /// One way to compute a node.
@@ -27,13 +27,13 @@ pub struct Way {
 }
 
 /// All ways to compute the only node of a graph, the fastest by estimate first.
-pub fn ways(graph: &Graph, target: &Target) -> Result<Vec<Way>, CompileError> {
+pub fn ways(graph: &Graph, target: &Target, breadth: Breadth) -> Result<Vec<Way>, CompileError> {
     let node = only_node(graph)?;
     let types: Vec<&TensorType> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
     let mut ways: Vec<Way> = vec![];
     for layouts in layout_options(&node.op, &types, graph.ty(node.outputs[0]), target.lanes) {
         let region = region(graph, node, &layouts);
-        for (algorithm, candidate) in cnnc_lower::candidates(&region, target) {
+        for (algorithm, candidate) in cnnc_lower::candidates(&region, target, breadth) {
             let work = (algorithm.work)(&region, &candidate, target);
             ways.push(Way {
                 algorithm,

@@ -10,26 +10,41 @@
 use crate::budget::{self, Alternative};
 use crate::layout_plan::{LayoutPlan, NodeOption};
 use crate::layouts::{LayoutOption, layout_options};
-use crate::{Bounds, CompileError};
+use crate::shapes::layer_of;
+use crate::{Bounds, Choices, CompileError, MeasuredWay};
 use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
-use cnnc_lower::{Algorithm, LowerError, Packing, Region, choose_among, cost};
+use cnnc_lower::{Algorithm, Breadth, LowerError, Packing, Region, choose_among, cost};
 use cnnc_tensor::{Layout, Target, Tensor};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Share of the bandwidth at which a conversion, which transposes, reads and writes.
 const CONVERSION_SHARE: f64 = 0.5;
 
-/// The graph with a candidate on every node, layouts settled and weights packed.
+/// A graph with its choices made.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// A candidate on every node, layouts settled and weights packed.
+    pub graph: Graph,
+    /// Names of the nodes whose candidates were measured.
+    pub measured: HashSet<String>,
+}
+
+/// The graph with a candidate on every node, layouts settled and weights packed, all by estimate.
 pub fn choose(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Graph, CompileError> {
-    let fastest = choose_within(graph, target, bounds, None)?;
-    if budget::network_error(declared_errors(&fastest, target)) <= bounds.max_error {
+    choose_with(graph, target, bounds, &Choices::default()).map(|chosen| chosen.graph)
+}
+
+/// As [`choose`], with measured choices where there are some.
+pub fn choose_with(graph: &Graph, target: &Target, bounds: &Bounds, choices: &Choices) -> Result<Chosen, CompileError> {
+    let fastest = choose_within(graph, target, bounds, choices, None)?;
+    if budget::network_error(declared_errors(&fastest.graph, target)) <= bounds.max_error {
         return Ok(fastest);
     }
-    let chooser = Chooser::new(graph, target, bounds, None);
+    let chooser = Chooser::new(graph, target, bounds, choices, None);
     let alternatives: Vec<Vec<Alternative>> = graph.nodes().map(|(_, node)| chooser.alternatives(node)).collect();
     let limits = budget::limits(&alternatives, bounds.max_error)
         .map_err(|floor| CompileError::ErrorBound { bound: bounds.max_error, floor: budget::two_digits_up(floor) })?;
-    choose_within(graph, target, bounds, Some(&limits))
+    choose_within(graph, target, bounds, choices, Some(&limits))
 }
 
 /// The declared error of every chosen node of a graph.
@@ -47,9 +62,11 @@ fn choose_within(
     graph: &Graph,
     target: &Target,
     bounds: &Bounds,
+    choices: &Choices,
     limits: Option<&[f64]>,
-) -> Result<Graph, CompileError> {
-    let mut chooser = Chooser::new(graph, target, bounds, limits);
+) -> Result<Chosen, CompileError> {
+    let mut chooser = Chooser::new(graph, target, bounds, choices, limits);
+    chooser.refuse_unlisted()?;
     chooser.planned = chooser.plan();
     for &input in graph.inputs() {
         let value = graph.value(input);
@@ -64,7 +81,7 @@ fn choose_within(
         let extent = output.extent.map(|v| chooser.version(v, Layout::Plain)).transpose()?;
         chooser.new.outputs.push(Output { name: output.name.clone(), value, extent });
     }
-    Ok(chooser.new.without_dead())
+    Ok(Chosen { graph: chooser.new.without_dead(), measured: chooser.measured })
 }
 
 struct Chooser<'a> {
@@ -72,6 +89,11 @@ struct Chooser<'a> {
     new: Graph,
     target: &'a Target,
     bounds: &'a Bounds,
+    choices: &'a Choices,
+    /// The workload of each node that is a layer with measured choices.
+    workloads: Vec<Option<String>>,
+    /// Names of nodes that took one of them.
+    measured: HashSet<String>,
     /// The largest declared error of each node.
     limits: Option<&'a [f64]>,
     /// The option of each node in the plan of layouts.
@@ -87,13 +109,53 @@ struct Choice {
     option: LayoutOption,
     algorithm: &'static Algorithm,
     candidate: Candidate,
+    is_measured: bool,
 }
 
 impl<'a> Chooser<'a> {
-    fn new(graph: &'a Graph, target: &'a Target, bounds: &'a Bounds, limits: Option<&'a [f64]>) -> Chooser<'a> {
+    fn new(
+        graph: &'a Graph,
+        target: &'a Target,
+        bounds: &'a Bounds,
+        choices: &'a Choices,
+        limits: Option<&'a [f64]>,
+    ) -> Chooser<'a> {
         let (versions, packed) = (HashMap::new(), HashMap::new());
-        let planned = vec![];
-        Chooser { old: graph, new: Graph::new(&graph.name), target, bounds, limits, planned, versions, packed }
+        let listed = |node: &Node| {
+            let workload = layer_of(graph, node)?.workload();
+            (choices.strict || !choices.ways(target.isa, &workload).is_empty()).then_some(workload)
+        };
+        let asked = !choices.is_empty() || choices.strict;
+        let workloads = graph.nodes().map(|(_, node)| if asked { listed(node) } else { None }).collect();
+        let (planned, measured) = (vec![], HashSet::new());
+        let new = Graph::new(&graph.name);
+        Chooser { old: graph, new, target, bounds, choices, workloads, measured, limits, planned, versions, packed }
+    }
+
+    /// Where only listed layers are allowed, all others at once.
+    fn refuse_unlisted(&self) -> Result<(), CompileError> {
+        let unlisted = |workload: &&String| self.choices.ways(self.target.isa, workload).is_empty();
+        let mut missing: Vec<String> = self.workloads.iter().flatten().filter(unlisted).cloned().collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if self.choices.strict && !missing.is_empty() {
+            return Err(CompileError::NotLocked { isa: self.target.isa, layers: missing });
+        }
+        Ok(())
+    }
+
+    /// The measured way of a node in some layouts: `None` where the node has no measured ways that keep to the limit,
+    /// else the way, if there is one in these layouts.
+    fn measured(&self, id: NodeId, region: &Region, limit: f64) -> Option<Option<&MeasuredWay>> {
+        let workload = self.workloads.get(id.0 as usize)?.as_deref()?;
+        let legal = |way: &&MeasuredWay| {
+            let algorithm = cnnc_lower::find(&way.candidate.algorithm);
+            let here = (way.input, way.output) == (region.inputs[0].layout, region.outputs[0].layout);
+            !here || algorithm.is_some_and(|a| (a.error)(region, &way.candidate, self.target) <= limit)
+        };
+        let mut ways = self.choices.ways(self.target.isa, workload).iter().filter(legal).peekable();
+        ways.peek()?;
+        Some(ways.find(|way| (way.input, way.output) == (region.inputs[0].layout, region.outputs[0].layout)))
     }
 
     fn options(&self, node: &Node) -> Vec<LayoutOption> {
@@ -111,6 +173,10 @@ impl<'a> Chooser<'a> {
             let limit = self.limit(id);
             let options = self.options(node).into_iter().map(|option| {
                 let region = self.region(node, &option);
+                if let Some(way) = self.measured(id, &region, limit) {
+                    let seconds = way.map_or(f64::INFINITY, |way| way.seconds);
+                    return NodeOption { inputs: option.inputs, output: option.output, seconds };
+                }
                 let within = |a: &Algorithm, c: &Candidate| (a.error)(&region, c, self.target) <= limit;
                 let fastest = choose_among(&region, self.target, &within);
                 let seconds = fastest.map_or(f64::INFINITY, |(a, c)| (a.work)(&region, &c, self.target).seconds);
@@ -134,12 +200,12 @@ impl<'a> Chooser<'a> {
         let mut found = vec![];
         for option in self.options(node) {
             let region = self.region(node, &option);
-            found.extend(cnnc_lower::candidates(&region, self.target).iter().map(|(algorithm, candidate)| {
-                Alternative {
+            found.extend(cnnc_lower::candidates(&region, self.target, Breadth::Offered).iter().map(
+                |(algorithm, candidate)| Alternative {
                     error: (algorithm.error)(&region, candidate, self.target),
                     seconds: (algorithm.work)(&region, candidate, self.target).seconds,
-                }
-            }));
+                },
+            ));
         }
         found
     }
@@ -155,8 +221,8 @@ impl<'a> Chooser<'a> {
         let mut too_large: Vec<(usize, Choice)> = vec![];
         loop {
             // Where nothing in the planned layouts stays within the bounds, any other will do.
-            let fastest = self.fastest(node, &planned, limit, &too_large);
-            let fastest = fastest.or_else(|_| self.fastest(node, &self.options(node), limit, &too_large));
+            let fastest = self.fastest(id, node, &planned, limit, &too_large);
+            let fastest = fastest.or_else(|_| self.fastest(id, node, &self.options(node), limit, &too_large));
             let failure = match fastest {
                 Ok(choice) => match self.workspace(node, &choice) {
                     bytes if bytes <= bound => return self.apply(node, choice),
@@ -180,6 +246,7 @@ impl<'a> Chooser<'a> {
     /// The layouts and the candidate of least time within a limit of declared error, but for those that are excluded.
     fn fastest(
         &self,
+        id: NodeId,
         node: &Node,
         options: &[LayoutOption],
         limit: f64,
@@ -194,12 +261,26 @@ impl<'a> Chooser<'a> {
                 (algorithm.error)(&region, candidate, self.target) <= limit
                     && !excluded.iter().any(|(_, c)| c.option == *option && c.candidate == *candidate)
             };
-            match choose_among(&region, self.target, &acceptable) {
-                Ok((algorithm, candidate)) => {
-                    let work = (algorithm.work)(&region, &candidate, self.target).seconds;
+            let measured = self.measured(id, &region, limit).flatten().and_then(|way| {
+                let algorithm = cnnc_lower::find(&way.candidate.algorithm)?;
+                acceptable(algorithm, &way.candidate).then(|| (algorithm, way.candidate.clone(), way.seconds))
+            });
+            let is_measured = measured.is_some();
+            let found = measured.map_or_else(
+                || {
+                    choose_among(&region, self.target, &acceptable).map(|(algorithm, candidate)| {
+                        let seconds = (algorithm.work)(&region, &candidate, self.target).seconds;
+                        (algorithm, candidate, seconds)
+                    })
+                },
+                Ok,
+            );
+            match found {
+                Ok((algorithm, candidate, work)) => {
                     let seconds = work + self.conversion_seconds(node, option);
-                    if best.as_ref().is_none_or(|b| seconds < b.seconds) {
-                        best = Some(Choice { seconds, option: option.clone(), algorithm, candidate });
+                    // A measured way goes before all estimates.
+                    if best.as_ref().is_none_or(|b| (!is_measured, seconds) < (!b.is_measured, b.seconds)) {
+                        best = Some(Choice { seconds, option: option.clone(), algorithm, candidate, is_measured });
                     }
                 }
                 Err(error) => failure = error,
@@ -273,6 +354,9 @@ impl<'a> Chooser<'a> {
     }
 
     fn apply(&mut self, node: &Node, choice: Choice) -> Result<(), CompileError> {
+        if choice.is_measured {
+            self.measured.insert(node.name.clone());
+        }
         let packings = {
             let region = self.region(node, &choice.option);
             (choice.algorithm.packings)(&region, &choice.candidate, self.target)

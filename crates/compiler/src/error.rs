@@ -4,6 +4,7 @@ use cnnc_codegen::CodegenError;
 use cnnc_ir::graph::{EvalError, InferError};
 use cnnc_lower::LowerError;
 use cnnc_onnx::ImportError;
+use cnnc_tensor::Isa;
 use std::path::PathBuf;
 
 /// Why a model could not be compiled.
@@ -32,6 +33,14 @@ pub enum CompileError {
         bound: usize,
         /// The least that any candidate takes, in bytes.
         least: usize,
+    },
+    /// Layers that no measured choice is listed for, where only listed ones are allowed.
+    #[error("{} no listed choice for {isa}: {}", plural(layers.len(), "layer has", "layers have"), layers.join("; "))]
+    NotLocked {
+        /// The instruction set.
+        isa: Isa,
+        /// The layers, as in a list of shapes.
+        layers: Vec<String>,
     },
     /// A backend is missing or refused.
     #[error(transparent)]
@@ -74,6 +83,7 @@ impl CompileError {
                 | CompileError::UnknownMachine
                 | CompileError::ErrorBound { .. }
                 | CompileError::WorkspaceBound { .. }
+                | CompileError::NotLocked { .. }
         )
     }
 
@@ -84,4 +94,9 @@ impl CompileError {
     pub(crate) fn infer(node: &str, error: InferError) -> CompileError {
         CompileError::Internal { stage: format!("choose ({node})"), what: error.to_string() }
     }
+}
+
+/// `1 layer has`, `2 layers have`.
+fn plural(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }

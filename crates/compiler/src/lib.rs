@@ -5,6 +5,7 @@
 
 mod alone;
 mod budget;
+mod choices;
 mod choose;
 mod dump;
 mod error;
@@ -18,7 +19,8 @@ pub mod shapes;
 mod storage;
 
 pub use alone::{Way, alone, ways};
-pub use choose::choose;
+pub use choices::{Choices, MeasuredWay};
+pub use choose::{Chosen, choose, choose_with};
 pub use error::CompileError;
 pub use options::{Bounds, Options, detect_target};
 pub use pipeline::{Compiled, compile, compile_chosen, compile_graph, import_and_optimize};

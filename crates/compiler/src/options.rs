@@ -1,5 +1,6 @@
 //! What the user may say to the pipeline.
 
+use crate::Choices;
 use cnnc_codegen::Backend;
 use cnnc_onnx::ImportOptions;
 use cnnc_tensor::{Isa, Target, cache_bytes};
@@ -42,6 +43,8 @@ pub struct Options {
     pub backend: Backend,
     /// What the network must keep to.
     pub bounds: Bounds,
+    /// Choices made by measurement.
+    pub choices: Choices,
     /// Folder that gets each changed stage as a numbered text file.
     pub dump: Option<PathBuf>,
 }
@@ -51,7 +54,15 @@ impl Options {
     pub fn new(isas: &[Isa], backend: Backend, threads: usize) -> Option<Options> {
         let isas = if isas.is_empty() { vec![Isa::detect()?] } else { isas.to_vec() };
         let targets = isas.into_iter().map(|isa| detect_target(isa, backend, threads)).collect();
-        Some(Options { import: ImportOptions::default(), targets, backend, bounds: Bounds::default(), dump: None })
+        let bounds = Bounds::default();
+        Some(Options {
+            import: ImportOptions::default(),
+            targets,
+            backend,
+            bounds,
+            choices: Choices::default(),
+            dump: None,
+        })
     }
 }
 

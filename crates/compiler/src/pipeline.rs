@@ -1,7 +1,7 @@
 //! The pipeline, one readable function: import, optimize, choose, lower, emit.
 
 use crate::dump::Dump;
-use crate::{CompileError, Options, Program, choose, lower};
+use crate::{CompileError, Options, Program, choose_with, lower};
 use cnnc_artifact::Variant;
 use cnnc_codegen::Backend;
 use cnnc_ir::graph::Graph;
@@ -50,10 +50,13 @@ pub fn import_and_optimize(
 fn compile_dumping(graph: &Graph, options: &Options, dump: &mut Dump) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled { model: graph.name.clone(), variants: vec![] };
     for target in &options.targets {
-        let chosen = choose(graph, target, &options.bounds)?;
-        verify_graph("choose", &chosen)?;
-        dump.stage(&format!("choose-{}", target.isa), || chosen.to_string())?;
-        let program = lower(&chosen, target)?;
+        let chosen = choose_with(graph, target, &options.bounds, &options.choices)?;
+        verify_graph("choose", &chosen.graph)?;
+        dump.stage(&format!("choose-{}", target.isa), || chosen.graph.to_string())?;
+        let mut program = lower(&chosen.graph, target)?;
+        for layer in program.plan.layers.iter_mut().filter(|layer| chosen.measured.contains(&layer.name)) {
+            layer.chosen_by.clone_from(&options.choices.source);
+        }
         dump.stage(&format!("lower-{}", target.isa), || program.to_string())?;
         let mut variant = emit(program, target, options.backend)?;
         variant.plan.max_error = options.bounds.max_error;

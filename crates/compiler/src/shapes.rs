@@ -31,7 +31,7 @@ mod parse;
 mod print;
 mod tail;
 
-pub use of_graph::layers_of;
+pub use of_graph::{layer_of, layers_of};
 pub use parse::{ShapesError, parse_layers};
 pub use print::print_layers;
 
@@ -73,6 +73,11 @@ impl Layer {
         let types: Vec<TensorType> = self.operands.iter().map(LayerOperand::ty).collect();
         let mut results = infer(&self.op, &types.iter().collect::<Vec<_>>())?;
         Ok(results.swap_remove(0))
+    }
+
+    /// Its line without count and note: what it has in common with equal layers elsewhere.
+    pub fn workload(&self) -> String {
+        Layer { count: 1, note: String::new(), ..self.clone() }.to_string()
     }
 
     /// A graph of the layer alone, with one content for each operand; those that are constant become constants.

@@ -68,6 +68,26 @@ pub enum Class {
     Generic,
 }
 
+/// How many candidates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Breadth {
+    /// A handful that are likely to be fast, for a choice by estimate.
+    Offered,
+    /// All that may be worth a measurement, hundreds; the offered ones among them.
+    Space,
+}
+
+impl Breadth {
+    /// How many of the candidates that there are, the fastest by estimate first, are returned where `offered` are
+    /// offered.
+    pub fn most(self, offered: usize) -> usize {
+        match self {
+            Breadth::Offered => offered,
+            Breadth::Space => 1000,
+        }
+    }
+}
+
 /// Arithmetic and traffic of a region under a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Work {
@@ -93,7 +113,7 @@ pub struct Algorithm {
     pub class: Class,
     /// The candidates that are legal for a region on a target, best guess first; none where it does not apply. The
     /// layouts in the region's types are to be taken as they are: an algorithm that does not work in them returns none.
-    pub candidates: fn(&Region, &Target) -> Vec<Candidate>,
+    pub candidates: fn(&Region, &Target, Breadth) -> Vec<Candidate>,
     /// Operands to be packed before the kernels see them: graph operators, folded where the operand is constant.
     pub packings: fn(&Region, &Candidate, &Target) -> Vec<Packing>,
     /// Arithmetic and estimated time.
@@ -184,9 +204,13 @@ impl LoweringBuilder {
     }
 }
 
-/// All candidates of all algorithms for a region, each with its algorithm.
-pub fn candidates(region: &Region, target: &Target) -> Vec<(&'static Algorithm, Candidate)> {
-    crate::ALGORITHMS.iter().flat_map(|a| (a.candidates)(region, target).into_iter().map(move |c| (*a, c))).collect()
+/// The candidates of all algorithms for a region, each with its algorithm.
+pub fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<(&'static Algorithm, Candidate)> {
+    let of = |a: &&'static Algorithm| {
+        let algorithm = *a;
+        (a.candidates)(region, target, breadth).into_iter().map(move |c| (algorithm, c))
+    };
+    crate::ALGORITHMS.iter().flat_map(of).collect()
 }
 
 /// The candidate of least estimated time.
@@ -201,7 +225,7 @@ pub fn choose_among(
     acceptable: &dyn Fn(&Algorithm, &Candidate) -> bool,
 ) -> Result<(&'static Algorithm, Candidate), LowerError> {
     let mut best: Option<(f64, &'static Algorithm, Candidate)> = None;
-    for (algorithm, candidate) in candidates(region, target) {
+    for (algorithm, candidate) in candidates(region, target, Breadth::Offered) {
         let seconds = (algorithm.work)(region, &candidate, target).seconds;
         if best.as_ref().is_none_or(|b| seconds < b.0) && acceptable(algorithm, &candidate) {
             best = Some((seconds, algorithm, candidate));

@@ -19,7 +19,7 @@ pub static ARG_REDUCE: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Tuned,
-    candidates: |region, _| {
+    candidates: |region, _, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);
         let applies = matches!(region.op, Op::ArgReduce { .. }) && plain;
         if applies { vec![Candidate::new("arg_reduce", &[])] } else { vec![] }

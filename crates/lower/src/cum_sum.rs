@@ -16,7 +16,7 @@ pub static CUM_SUM: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Generic,
-    candidates: |region, _| {
+    candidates: |region, _, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);
         if matches!(region.op, Op::CumSum { .. }) && plain { vec![Candidate::new("cum_sum", &[])] } else { vec![] }
     },

@@ -17,7 +17,7 @@ pub static GATHER: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Tuned,
-    candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather", &[])]),
+    candidates: |region, _, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, target| {
         let rows = shape(region).map_or(0.0, |s| (s.outer * s.picks) as f64);

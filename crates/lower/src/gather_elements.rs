@@ -16,7 +16,7 @@ pub static GATHER_ELEMENTS: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| axis(region).map_or(vec![], |_| vec![Candidate::new("gather_elements", &[])]),
+    candidates: |region, _, _| axis(region).map_or(vec![], |_| vec![Candidate::new("gather_elements", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| Work { flops: 0.0, seconds: region.outputs[0].count() as f64 * 5e-9 },
     lower,

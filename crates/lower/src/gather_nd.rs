@@ -16,7 +16,7 @@ pub static GATHER_ND: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather_nd", &[])]),
+    candidates: |region, _, _| shape(region).map_or(vec![], |_| vec![Candidate::new("gather_nd", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| {
         let rows = region.inputs[1].count() as f64;

@@ -22,7 +22,7 @@ pub static GRID_SAMPLE: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Generic,
-    candidates: |region, _| sampler(region).map_or(vec![], |_| vec![Candidate::new("grid_sample", &[])]),
+    candidates: |region, _, _| sampler(region).map_or(vec![], |_| vec![Candidate::new("grid_sample", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, target| {
         let Some(sampler) = sampler(region) else { return Work::default() };

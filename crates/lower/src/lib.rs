@@ -55,7 +55,7 @@ mod top_k;
 mod transpose;
 
 pub use algorithm::{
-    Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates, choose,
-    choose_among, find,
+    Algorithm, Breadth, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Step, Work, candidates,
+    choose, choose_among, find,
 };
 pub use algorithms::ALGORITHMS;

@@ -22,7 +22,7 @@ pub static LRN: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Tuned,
-    candidates: |region, _| {
+    candidates: |region, _, _| {
         let applies = matches!(region.op, Op::Lrn { .. }) && region.inputs[0].layout == region.outputs[0].layout;
         if applies { vec![Candidate::new("lrn", &[])] } else { vec![] }
     },

@@ -23,7 +23,7 @@ pub static MAP: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::expression,
     class: Class::Tuned,
-    candidates: |region, _| if applies(region) { vec![Candidate::new("map", &[])] } else { vec![] },
+    candidates: |region, _, _| if applies(region) { vec![Candidate::new("map", &[])] } else { vec![] },
     packings: |_, _, _| vec![],
     work,
     lower: |region, candidate, target| lower(region, candidate, target),

@@ -20,7 +20,7 @@ pub static NON_MAX_SUPPRESSION: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| suppression(region).map_or(vec![], |_| vec![Candidate::new("non_max_suppression", &[])]),
+    candidates: |region, _, _| suppression(region).map_or(vec![], |_| vec![Candidate::new("non_max_suppression", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| {
         let scores = region.inputs[1].count() as f64;

@@ -23,7 +23,7 @@ pub static NORMALIZE: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Tuned,
-    candidates: |region, _| {
+    candidates: |region, _, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);
         if matches!(region.op, Op::Normalize { .. }) && plain { vec![Candidate::new("normalize", &[])] } else { vec![] }
     },

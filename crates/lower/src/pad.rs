@@ -20,7 +20,7 @@ pub static PAD: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Tuned,
-    candidates: |region, _| if applies(region) { vec![Candidate::new("pad", &[])] } else { vec![] },
+    candidates: |region, _, _| if applies(region) { vec![Candidate::new("pad", &[])] } else { vec![] },
     packings: |_, _, _| vec![],
     work: |region, _, target| copy_work(region, &Some(stages(region).concat()), target),
     lower,

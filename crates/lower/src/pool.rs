@@ -22,7 +22,7 @@ pub static POOL: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::reduction,
     class: Class::Tuned,
-    candidates: |region, _| if applies(region) { vec![Candidate::new("pool", &[])] } else { vec![] },
+    candidates: |region, _, _| if applies(region) { vec![Candidate::new("pool", &[])] } else { vec![] },
     packings: |_, _, _| vec![],
     work,
     lower,

@@ -22,7 +22,7 @@ pub static REDUCE: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::reduction,
     class: Class::Tuned,
-    candidates: |region, _| if applies(region) { vec![Candidate::new("reduce", &[])] } else { vec![] },
+    candidates: |region, _, _| if applies(region) { vec![Candidate::new("reduce", &[])] } else { vec![] },
     packings: |_, _, _| vec![],
     work: |region, _, target| {
         let flops = region.inputs[0].count() as f64;

@@ -23,7 +23,7 @@ pub static RESIZE: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Tuned,
-    candidates: |region, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize", &[])]),
+    candidates: |region, _, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize", &[])]),
     packings: |_, _, _| vec![],
     work,
     lower,

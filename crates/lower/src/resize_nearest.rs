@@ -16,7 +16,7 @@ pub static RESIZE_NEAREST: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Tuned,
-    candidates: |region, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize_nearest", &[])]),
+    candidates: |region, _, _| applies(region).map_or(vec![], |_| vec![Candidate::new("resize_nearest", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| {
         let axes = applies(region).unwrap_or_default();

@@ -19,7 +19,7 @@ pub static SCATTER_ELEMENTS: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_elements", &[])]),
+    candidates: |region, _, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_elements", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| Work { flops: 0.0, seconds: scatter_seconds(region) },
     lower,

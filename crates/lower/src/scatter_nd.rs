@@ -20,7 +20,7 @@ pub static SCATTER_ND: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_nd", &[])]),
+    candidates: |region, _, _| parameters(region).map_or(vec![], |_| vec![Candidate::new("scatter_nd", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| Work { flops: 0.0, seconds: scatter_seconds(region) },
     lower,

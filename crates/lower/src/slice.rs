@@ -16,7 +16,7 @@ pub static SLICE: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Tuned,
-    candidates: |region, _| copy_candidates("slice", copies(region)),
+    candidates: |region, _, _| copy_candidates("slice", copies(region)),
     packings: |_, _, _| vec![],
     work: |region, _, target| copy_work(region, &copies(region), target),
     lower: |region, candidate, target| lower_copies(candidate, region, copies(region), target),

@@ -20,7 +20,7 @@ pub static SOFTMAX: Algorithm = Algorithm {
     accuracy: Accuracy::Rounding,
     error: crate::error::elementwise,
     class: Class::Tuned,
-    candidates: |region, _| {
+    candidates: |region, _, _| {
         let plain = region.inputs.iter().chain(&region.outputs).all(|ty| ty.layout == Layout::Plain);
         if matches!(region.op, Op::Softmax { .. }) && plain { vec![Candidate::new("softmax", &[])] } else { vec![] }
     },

@@ -13,7 +13,7 @@ mod shape;
 
 use self::shape::{Place, Strassen};
 use crate::tiled::{illegal, multiply_adds_per_cycle};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
@@ -56,14 +56,22 @@ fn rows_of<const N: usize>(matrix: &[[isize; N]]) -> Vec<Vec<f64>> {
     matrix.iter().map(|row| row.iter().map(|&v| v as f64).collect()).collect()
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(one) = Strassen::new(region, target, (1, 1, 1)) else { return vec![] };
     let tile_bytes = 7 * one.product.channels * 4;
     let mut timed: Vec<(f64, Candidate)> = vec![];
+    let budgets: &[usize] = match breadth {
+        Breadth::Offered => &[target.l2 / 2, 2 * target.l2],
+        Breadth::Space => &[target.l2 / 4, target.l2 / 2, target.l2, 2 * target.l2, 4 * target.l2, 8 * target.l2],
+    };
     for nv in 1..=4 {
         let most = target.registers.saturating_sub(nv + 1) / nv;
-        for mr in [most, most / 2].into_iter().filter(|&mr| mr > 0 && nv <= one.half_vectors()) {
-            for budget in [target.l2 / 2, 2 * target.l2] {
+        let heights = match breadth {
+            Breadth::Offered => vec![most, most / 2],
+            Breadth::Space => (1..=most).rev().collect(),
+        };
+        for mr in heights.into_iter().filter(|&mr| mr > 0 && nv <= one.half_vectors()) {
+            for budget in budgets {
                 let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
                 let tiles = one.tiles().div_ceil(blocks).next_multiple_of(mr);
                 let params = [("tiles", tiles as i64), ("mr", mr as i64), ("nv", nv as i64)];
@@ -76,7 +84,7 @@ fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
         }
     }
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    timed.truncate(OFFERED);
+    timed.truncate(breadth.most(OFFERED));
     timed.into_iter().map(|(_, candidate)| candidate).collect()
 }
 

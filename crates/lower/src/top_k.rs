@@ -19,7 +19,7 @@ pub static TOP_K: Algorithm = Algorithm {
     accuracy: Accuracy::Exact,
     error: crate::error::none,
     class: Class::Generic,
-    candidates: |region, _| shape(region).map_or(vec![], |_| vec![Candidate::new("top_k", &[])]),
+    candidates: |region, _, _| shape(region).map_or(vec![], |_| vec![Candidate::new("top_k", &[])]),
     packings: |_, _, _| vec![],
     work: |region, _, _| {
         let depth = f64::from(usize::BITS - region.outputs[0].count().leading_zeros());

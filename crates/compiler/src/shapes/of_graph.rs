@@ -9,7 +9,7 @@ use cnnc_tensor::DType;
 pub fn layers_of(graph: &Graph) -> Vec<Layer> {
     let mut layers: Vec<Layer> = vec![];
     for (_, node) in graph.nodes() {
-        let Some(layer) = layer(graph, node) else { continue };
+        let Some(layer) = layer_of(graph, node) else { continue };
         match layers.iter_mut().find(|l| l.op == layer.op && l.operands == layer.operands) {
             Some(known) => known.count += 1,
             None => layers.push(layer),
@@ -18,7 +18,8 @@ pub fn layers_of(graph: &Graph) -> Vec<Layer> {
     layers
 }
 
-fn layer(graph: &Graph, node: &Node) -> Option<Layer> {
+/// The layer that a node is; `None` where it is no layer of a list of shapes.
+pub fn layer_of(graph: &Graph, node: &Node) -> Option<Layer> {
     let is_layer = matches!(node.op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::MatMul { .. });
     let all = || node.inputs.iter().chain(&node.outputs);
     if !is_layer || !all().all(|&v| graph.ty(v).dtype == DType::F32 && !graph.ty(v).dims.contains(&0)) {

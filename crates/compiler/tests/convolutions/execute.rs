@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use cnnc_codegen::{Backend, emit};
 use cnnc_ir::graph::{Candidate, Graph, Op, TensorType, eval_op};
 use cnnc_ir::kernel::{Kernel, Role};
-use cnnc_lower::{Algorithm, Lowering, Operand, Region, candidates};
+use cnnc_lower::{Algorithm, Breadth, Lowering, Operand, Region, candidates};
 use cnnc_tensor::{AlignedBytes, Layout, Target, Tensor};
 
 /// A candidate with its lowering.
@@ -60,7 +60,7 @@ impl Convolution<'_> {
             graph.add_typed("node", self.op.clone(), &values, vec![ty.clone()], None);
             let (_, node) = graph.nodes().next().unwrap();
             let region = Region::of(&graph, node);
-            for (algorithm, candidate) in sampled(candidates(&region, target), most, pick) {
+            for (algorithm, candidate) in sampled(candidates(&region, target, Breadth::Space), most, pick) {
                 let lowered = lower_one(&region, &inputs, algorithm, candidate, target, kernels.len());
                 kernels.extend(lowered.lowering.kernels.iter().cloned());
                 all.push(Lowered { result: ty.clone(), ..lowered });

@@ -2,7 +2,7 @@
 
 use super::{ConvShape, dense_sum, pack_weights};
 use crate::tiled::{self, TiledSum, Tiling};
-use crate::{LowerError, Lowering, Packing, Region, Work, cost};
+use crate::{Breadth, LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::Target;
 
@@ -24,9 +24,9 @@ impl Dense {
     }
 
     /// Candidates of an algorithm.
-    pub fn candidates(&self, name: &str, region: &Region, target: &Target) -> Vec<Candidate> {
+    pub fn candidates(&self, name: &str, region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
         let sum = self.sum(region, target, 1);
-        let mut tilings = tiled::tilings(&sum, target);
+        let mut tilings = tiled::tilings(&sum, target, breadth);
         let fewest = tilings.iter().map(|t| bodies(&sum, t)).min().unwrap_or(0);
         tilings.retain(|t| bodies(&sum, t) <= MOST_BODIES.max(fewest));
         tilings.iter().map(|t| t.candidate(name)).collect()

@@ -4,7 +4,7 @@ use super::ConvShape;
 use super::lanewise::Lanewise;
 use super::shape::is_blocked_f32;
 use crate::tiled::{illegal, multiply_adds_per_cycle};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work, cost};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::{Layout, Target};
@@ -47,7 +47,7 @@ pub(super) fn from_candidate(shape: ConvShape, candidate: &Candidate, target: &T
 }
 
 /// Candidates of a convolution of small groups: tile widths that registers allow.
-pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target) -> Vec<Candidate> {
+pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(&columns) = shape.output.last().filter(|_| shape.is_nonempty()) else { return vec![] };
     let taps = shape.window.kernel.last().copied().unwrap_or(1);
     let rows = (shape.pixels() / columns).max(1);
@@ -56,7 +56,17 @@ pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target) -> Vec<Can
     let wanted = if target.threads > 1 { (6 * target.threads).div_ceil(others) } else { 1 };
     let item_rows = ITEM.div_ceil(columns).min(rows.div_ceil(wanted.min(rows))).max(1);
     let mut widths: Vec<usize> = vec![];
-    for most in [free.min(16), free.min(8)] {
+    let (mosts, heights) = match breadth {
+        Breadth::Offered => (vec![free.min(16), free.min(8)], vec![item_rows]),
+        Breadth::Space => {
+            let mut heights: Vec<usize> = (0..10).map(|k| 1 << k).chain([item_rows, rows]).collect();
+            heights.retain(|&height| height <= rows);
+            heights.sort_unstable();
+            heights.dedup();
+            ((1..=free.min(24)).rev().collect(), heights)
+        }
+    };
+    for most in mosts {
         let even = columns.div_ceil(columns.div_ceil(most));
         for width in [even, most] {
             if width <= columns && !widths.contains(&width) {
@@ -64,8 +74,9 @@ pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target) -> Vec<Can
             }
         }
     }
-    let candidate = |&width: &usize| Candidate::new(name, &[("mr", width as i64), ("rows", item_rows as i64)]);
-    widths.iter().map(candidate).collect()
+    let candidate =
+        |width: usize, height: usize| Candidate::new(name, &[("mr", width as i64), ("rows", height as i64)]);
+    widths.iter().flat_map(|&width| heights.iter().map(move |&height| candidate(width, height))).collect()
 }
 
 /// Estimated time of a convolution of small groups.
@@ -78,8 +89,8 @@ pub(super) fn estimate(conv: &Lanewise, region: &Region, target: &Target, flops:
     Work { flops, seconds: arithmetic.max(traffic) + 0.3 * arithmetic.min(traffic) + cost::CALL_SECONDS }
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
-    fits(region, target).map_or(vec![], |shape| tilings(DEPTHWISE.name, &shape, target))
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
+    fits(region, target).map_or(vec![], |shape| tilings(DEPTHWISE.name, &shape, target, breadth))
 }
 
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {

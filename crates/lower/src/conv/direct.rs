@@ -4,7 +4,7 @@
 use super::ConvShape;
 use super::dense::{self, Dense};
 use super::shape::is_blocked_f32;
-use crate::{Algorithm, Class, LowerError, Lowering, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::{Layout, Target};
@@ -34,8 +34,8 @@ fn fits(region: &Region, target: &Target) -> Option<Dense> {
     fits.then_some(Dense { shape, flattened: false })
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
-    fits(region, target).map_or(vec![], |dense| dense.candidates(DIRECT.name, region, target))
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
+    fits(region, target).map_or(vec![], |dense| dense.candidates(DIRECT.name, region, target, breadth))
 }
 
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {

@@ -9,7 +9,7 @@ use super::ConvShape;
 use super::plain_kernel::PlainConv;
 use crate::tail::Tail;
 use crate::tiled::{illegal, multiply_adds_per_cycle};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
@@ -50,7 +50,7 @@ fn of(region: &Region, candidate: &Candidate, target: &Target) -> Option<PlainCo
     legal.then_some(PlainConv { shape, lanes: target.lanes, mr, nv, run: run.min(row).next_multiple_of(nv) })
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region) else { return vec![] };
     let row = shape.output[shape.output.len() - 1].div_ceil(target.lanes);
     let mut found: Vec<Candidate> = vec![];
@@ -59,14 +59,23 @@ fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
         if most == 0 || nv > row.next_power_of_two() {
             continue;
         }
-        let mr = shape.group_outputs().div_ceil(shape.group_outputs().div_ceil(most));
-        let mut run = row.min(RUN).next_multiple_of(nv);
-        let elems = |run| PlainConv { shape: shape.clone(), lanes: target.lanes, mr, nv, run }.scratch_elems();
-        while run > nv && elems(run) > SCRATCH {
-            run = (run / 2).next_multiple_of(nv);
+        let even = |most: usize| shape.group_outputs().div_ceil(shape.group_outputs().div_ceil(most));
+        let heights = match breadth {
+            Breadth::Offered => vec![even(most)],
+            Breadth::Space => (1..=most).rev().map(even).collect(),
+        };
+        for mr in heights {
+            let mut run = row.min(RUN).next_multiple_of(nv);
+            let elems = |run| PlainConv { shape: shape.clone(), lanes: target.lanes, mr, nv, run }.scratch_elems();
+            while run > nv && elems(run) > SCRATCH {
+                run = (run / 2).next_multiple_of(nv);
+            }
+            let params = [("mr", mr as i64), ("nv", nv as i64), ("run", run as i64)];
+            let candidate = Candidate::new(DIRECT_PLAIN.name, &params);
+            if !found.contains(&candidate) {
+                found.push(candidate);
+            }
         }
-        let params = [("mr", mr as i64), ("nv", nv as i64), ("run", run as i64)];
-        found.push(Candidate::new(DIRECT_PLAIN.name, &params));
     }
     found
 }

@@ -6,7 +6,7 @@ use super::depthwise::{estimate, from_candidate, tilings};
 use super::lanewise::Lanewise;
 use super::shape::is_blocked_f32;
 use crate::tiled::{illegal, multiply_adds_per_cycle};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::{Layout, Target};
@@ -37,9 +37,9 @@ fn of(region: &Region, candidate: &Candidate, target: &Target) -> Option<Lanewis
     from_candidate(fits(region, target)?, candidate, target)
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, target) else { return vec![] };
-    let found = tilings(GROUPED.name, &shape, target);
+    let found = tilings(GROUPED.name, &shape, target, breadth);
     found.into_iter().filter(|c| from_candidate(shape.clone(), c, target).is_some()).collect()
 }
 

@@ -5,7 +5,7 @@ use super::ConvShape;
 use super::shape::is_blocked_f32;
 use super::sum::{mixed_groups_sum, pack_mixed_groups};
 use crate::tiled::{self, Tiling, illegal};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_tensor::{Layout, Target};
@@ -40,9 +40,9 @@ fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
     fits.then_some(shape)
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, target) else { return vec![] };
-    let tilings = tiled::tilings(&mixed_groups_sum(&shape, target.lanes, 1), target);
+    let tilings = tiled::tilings(&mixed_groups_sum(&shape, target.lanes, 1), target, breadth);
     tilings.iter().map(|t| t.candidate(GROUPED_DENSE.name)).collect()
 }
 

@@ -10,7 +10,7 @@ use super::sum::{dense_sum, pack_weights};
 use crate::scalar_sum::serial;
 use crate::tail::Tail;
 use crate::tiled::{self, Channels, Input, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
-use crate::{Algorithm, Class, LowerError, Lowering, Operand, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Val};
@@ -70,11 +70,11 @@ fn sum(shape: &ConvShape, target: &Target, tiling: &Tiling) -> TiledSum {
     sum
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, target) else { return vec![] };
     let any = Tiling { mr: 1, nv: 1, rows: 1, tiles: 1, chunk: 1, weights_outer: false };
     let mut found: Vec<Tiling> = vec![];
-    for tiling in tiled::tilings(&sum(&shape, target, &any), target) {
+    for tiling in tiled::tilings(&sum(&shape, target, &any), target, breadth) {
         // As many pixels as keep the copy in half of the second-level cache, and an item for every thread.
         let tile_bytes = window_elems(&shape, target.lanes) * tiling.mr * 4;
         let all = shape.pixels().div_ceil(tiling.mr);
@@ -86,7 +86,7 @@ fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
             found.push(tiling);
         }
     }
-    found.truncate(OFFERED);
+    found.truncate(breadth.most(OFFERED));
     found.iter().map(|t| t.candidate(IM2COL.name)).collect()
 }
 

@@ -25,7 +25,7 @@ use super::shape::is_blocked_f32;
 use crate::point_product::ProductBuffers;
 use crate::tail::Tail;
 use crate::tiled::illegal;
-use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work, error};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
@@ -64,9 +64,9 @@ fn of(region: &Region, candidate: &Candidate, target: &Target) -> Option<Winogra
     Winograd::new(&shape, blocking, target.lanes)
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, target) else { return vec![] };
-    blockings::blockings(&shape, target).iter().map(|b| b.candidate(WINOGRAD.name)).collect()
+    blockings::blockings(&shape, target, breadth).iter().map(|b| b.candidate(WINOGRAD.name)).collect()
 }
 
 /// The transforms amplify the rounding of the products and of each other.

@@ -4,7 +4,7 @@
 
 use crate::conv::{ConvShape, is_blocked_f32};
 use crate::tiled::{self, BatchAxis, Channels, Input, ResultPlace, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
-use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
@@ -135,12 +135,12 @@ fn phase_sum(region: &Region, shape: &ConvShape, target: &Target, nv: usize, pha
     }
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, target) else { return vec![] };
     let sums = sums(region, &shape, target, 1);
     let most_taps = |s: &&TiledSum| s.rows.iter().chain([&s.columns]).map(|r| r.axis.taps).product::<usize>();
     let Some(largest) = sums.iter().max_by_key(most_taps) else { return vec![] };
-    tiled::tilings(largest, target).iter().map(|t| t.candidate(TRANSPOSED_PHASES.name)).collect()
+    tiled::tilings(largest, target, breadth).iter().map(|t| t.candidate(TRANSPOSED_PHASES.name)).collect()
 }
 
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {

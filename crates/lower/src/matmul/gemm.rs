@@ -8,7 +8,7 @@
 use super::MatMulShape;
 use crate::tail::Tail;
 use crate::tiled::{self, BatchAxis, Channels, ResultPlace, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
-use crate::{Algorithm, Class, LowerError, Lowering, Packing, Region, Work, cost};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
@@ -146,7 +146,7 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, weights
     }
 }
 
-fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let Some(shape) = fits(region, 2) else { return vec![] };
     let mut found = vec![];
     for weights in Weights::ALL {
@@ -155,7 +155,7 @@ fn candidates(region: &Region, target: &Target) -> Vec<Candidate> {
         if (weights == Weights::Rows && shape.trans_b) || (weights == Weights::Streams && !few) {
             continue;
         }
-        for tiling in tiled::tilings(&sum, target).into_iter().take(OFFERED) {
+        for tiling in tiled::tilings(&sum, target, breadth).into_iter().take(breadth.most(OFFERED)) {
             let mut candidate = tiling.candidate(GEMM.name);
             weights.note(&mut candidate);
             found.push(candidate);

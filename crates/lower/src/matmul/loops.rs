@@ -3,7 +3,7 @@
 use super::MatMulShape;
 use crate::scalar_sum::{ScalarSum, is_plain, lower_sums};
 use crate::tiled::illegal;
-use crate::{Algorithm, Class, LowerError, Lowering, Region, Work, cost};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
@@ -29,7 +29,7 @@ fn fits(region: &Region) -> Option<MatMulShape> {
     MatMulShape::of(region).filter(|_| is_plain(region))
 }
 
-fn candidates(region: &Region, _target: &Target) -> Vec<Candidate> {
+fn candidates(region: &Region, _: &Target, _: Breadth) -> Vec<Candidate> {
     fits(region).map_or(vec![], |_| vec![Candidate::new(MATMUL_LOOPS.name, &[])])
 }
 

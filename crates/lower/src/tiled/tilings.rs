@@ -1,6 +1,7 @@
 //! The tilings worth trying for a sum.
 
 use super::{TiledSum, Tiling, seconds};
+use crate::Breadth;
 use cnnc_tensor::Target;
 
 /// How many tilings an algorithm offers.
@@ -9,30 +10,32 @@ const OFFERED: usize = 12;
 const ITEM: usize = 40_000;
 
 /// Tilings of a sum for a target, the one of least estimated time first. `sum` may have been built for any `nv`.
-pub fn tilings(sum: &TiledSum, target: &Target) -> Vec<Tiling> {
+pub fn tilings(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<Tiling> {
     if sum.is_empty() || sum.channels.count == 0 || sum.columns.axis.taps == 0 {
         return vec![];
     }
     let mut found: Vec<Tiling> = vec![];
-    for (mr, nv) in register_tiles(sum, target) {
-        for chunk in chunks(sum, nv, target) {
+    for (mr, nv) in register_tiles(sum, target, breadth) {
+        for chunk in chunks(sum, nv, target, breadth) {
             for weights_outer in [true, false] {
                 if chunk < sum.channels.blocks() && !weights_outer {
                     continue;
                 }
-                let (rows, tiles) = item_size(sum, mr, nv, chunk, weights_outer, target);
-                found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer });
+                for (rows, tiles) in item_sizes(sum, mr, nv, chunk, weights_outer, target, breadth) {
+                    found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer });
+                }
             }
         }
     }
     let mut timed: Vec<(f64, Tiling)> = found.into_iter().map(|t| (seconds(sum, &t, target), t)).collect();
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    timed.truncate(OFFERED);
+    timed.truncate(breadth.most(OFFERED));
     timed.into_iter().map(|(_, t)| t).collect()
 }
 
-/// Register tiles (positions, vectors): as many positions as registers allow, spread evenly over the columns.
-fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
+/// Register tiles (positions, vectors): as many positions as registers allow, or half as many, or any number, spread
+/// evenly over the columns.
+fn register_tiles(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<(usize, usize)> {
     let columns = sum.columns.axis.outputs;
     let mut tiles = vec![];
     for nv in [1, 2, 3, 4, 6, 8, 12, 16] {
@@ -46,11 +49,15 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
         let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16 && together;
         // One vector and all other registers but one: the broadcasts have nowhere to go.
         let most = if seven { 7 } else { (free / nv).min(28).min(target.registers - 4) };
-        if most == 0 || (nv > 4 && columns > most) {
+        if most == 0 || (nv > 4 && columns > most && breadth == Breadth::Offered) {
             continue;
         }
         let even = |most: usize| columns.div_ceil(columns.div_ceil(most.max(1)));
-        for mr in [even(most), even(most / 2)] {
+        let wanted: Vec<usize> = match breadth {
+            Breadth::Offered => vec![even(most), even(most / 2)],
+            Breadth::Space => (1..=most).rev().flat_map(|mr| [even(mr), mr]).collect(),
+        };
+        for mr in wanted {
             if mr > 0 && mr <= columns && mr <= most && !tiles.contains(&(mr, nv)) {
                 tiles.push((mr, nv));
             }
@@ -60,22 +67,53 @@ fn register_tiles(sum: &TiledSum, target: &Target) -> Vec<(usize, usize)> {
 }
 
 /// Channel blocks of a chunk: all, and where their weights do not stay in the second-level cache, fewer.
-fn chunks(sum: &TiledSum, nv: usize, target: &Target) -> Vec<usize> {
+fn chunks(sum: &TiledSum, nv: usize, target: &Target, breadth: Breadth) -> Vec<usize> {
     let blocks = sum.channels.blocks();
     let taps: usize = sum.rows.iter().chain([&sum.columns]).map(|r| r.axis.taps).product();
     let block_bytes = sum.channels.block * taps * nv * sum.lanes * 4;
     let mut chunks = vec![blocks];
-    if sum.mixed_groups.is_none()
-        && sum.row_count() * sum.columns.axis.outputs > 1
-        && blocks * block_bytes > target.l2 / 2
-    {
-        let fitting = (target.l2 / 2 / block_bytes.max(1)).max(1);
+    if sum.mixed_groups.is_some() || sum.row_count() * sum.columns.axis.outputs <= 1 {
+        return chunks;
+    }
+    let budgets: &[usize] = match breadth {
+        Breadth::Offered => &[target.l2 / 2],
+        Breadth::Space => &[target.l2, target.l2 / 2, target.l2 / 4, target.l2 / 8, target.l1],
+    };
+    for &budget in budgets.iter().filter(|&&budget| blocks * block_bytes > budget) {
+        let fitting = (budget / block_bytes.max(1)).max(1);
         let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
-        if chunk < blocks {
+        if chunk < blocks && !chunks.contains(&chunk) {
             chunks.push(chunk);
         }
     }
     chunks
+}
+
+/// Rows and column tiles of a work item: one size, or others beside it.
+fn item_sizes(
+    sum: &TiledSum,
+    mr: usize,
+    nv: usize,
+    chunk: usize,
+    weights_outer: bool,
+    target: &Target,
+    breadth: Breadth,
+) -> Vec<(usize, usize)> {
+    let usual = item_size(sum, mr, nv, chunk, weights_outer, target);
+    let mut sizes = vec![usual];
+    if breadth == Breadth::Space && chunk == sum.channels.blocks() {
+        let tiles = sum.columns.axis.outputs.div_ceil(mr);
+        let by_columns = sum.row_count() == 1;
+        let (size, units) = if by_columns { (usual.1, tiles) } else { (usual.0, sum.row_count()) };
+        for other in [1, size / 4, size / 2, size * 2, size * 4, units.div_ceil(target.threads)] {
+            let other = other.clamp(1, units);
+            let size = if by_columns { (1, other) } else { (other, tiles) };
+            if !sizes.contains(&size) {
+                sizes.push(size);
+            }
+        }
+    }
+    sizes
 }
 
 /// Rows and column tiles of a work item.

@@ -10,7 +10,7 @@ mod random;
 
 use cnnc_ir::graph::{Candidate, Graph, Op, TensorType, eval_op};
 use cnnc_ir::kernel::{Role, interpret, verify};
-use cnnc_lower::{Algorithm, Lowering, Operand, Region, candidates};
+use cnnc_lower::{Algorithm, Breadth, Lowering, Operand, Region, candidates};
 use cnnc_tensor::{DType, Isa, Layout, Target, Tensor, compare};
 
 pub use random::Random;
@@ -80,7 +80,7 @@ impl Case {
         let graph = self.graph(&expected);
         let (_, node) = graph.nodes().next().unwrap();
         let region = Region::of(&graph, node);
-        let found = candidates(&region, target);
+        let found = candidates(&region, target, Breadth::Offered);
         for (algorithm, candidate) in &found {
             let what = format!(
                 "{candidate:?} of {} on {:?} -> {:?}, {} lanes of {}",

@@ -97,6 +97,7 @@ pub fn variant(inputs: Vec<Io>, outputs: Vec<Io>, calls: &[Call], constants: Vec
         name: "node".into(),
         op: "Test".into(),
         candidate: "machine_code()".into(),
+        chosen_by: String::new(),
         generic: false,
         flops: 1e9,
         output: "u64[1]".into(),

@@ -14,7 +14,7 @@ use cnnc_cli::commands::bench_layers::Args;
 use cnnc_cli::{CliError, process};
 use cnnc_compiler::shapes::{Layer, parse_layers};
 use cnnc_compiler::{Way, detect_target, ways};
-use cnnc_lower::Class;
+use cnnc_lower::{Breadth, Class};
 use cnnc_runtime::machine::Machine;
 use cnnc_tensor::Target;
 use measure::Measurer;
@@ -67,7 +67,7 @@ fn one(
 ) -> Result<LayerReport, CliError> {
     let contents = contents::of(layer)?;
     let graph = layer.graph(&contents).map_err(|e| CliError::Usage(e.to_string()))?;
-    let all = ways(&graph, target).map_err(crate::failure::compile)?;
+    let all = ways(&graph, target, Breadth::Offered).map_err(crate::failure::compile)?;
     let picked = pick(all, args);
     let timed = measurer.measure(layer, &graph, &contents, picked)?;
     Ok(LayerReport::new(layer, timed, report.peak_gflops))

@@ -2,6 +2,7 @@
 
 use super::cost;
 use super::shape::{Blocking, Winograd};
+use crate::Breadth;
 use crate::conv::ConvShape;
 use cnnc_tensor::Target;
 
@@ -14,15 +15,15 @@ const OUTPUTS_OF_MORE: [usize; 3] = [2, 3, 4];
 const MOST_TAPS: usize = 7;
 
 /// Blockings of a convolution for a target, the one of least estimated time first.
-pub fn blockings(shape: &ConvShape, target: &Target) -> Vec<Blocking> {
+pub fn blockings(shape: &ConvShape, target: &Target, breadth: Breadth) -> Vec<Blocking> {
     let mut timed: Vec<(f64, Blocking)> = vec![];
     for m in outputs(shape) {
-        for (mr, nv) in register_tiles(target) {
+        for (mr, nv) in register_tiles(target, breadth) {
             let vectors = shape.outputs.div_ceil(target.lanes);
             if nv > vectors {
                 continue;
             }
-            for tiles in block_sizes(shape, &m, mr, target) {
+            for tiles in block_sizes(shape, &m, mr, target, breadth) {
                 for shared in [false, true] {
                     let blocking = Blocking { m: m.clone(), tiles, mr, nv, shared };
                     let Some(winograd) = Winograd::new(shape, blocking.clone(), target.lanes) else { continue };
@@ -35,7 +36,7 @@ pub fn blockings(shape: &ConvShape, target: &Target) -> Vec<Blocking> {
     }
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
     timed.dedup_by(|a, b| a.1 == b.1);
-    timed.truncate(OFFERED);
+    timed.truncate(breadth.most(OFFERED));
     timed.into_iter().map(|(_, blocking)| blocking).collect()
 }
 
@@ -77,12 +78,16 @@ fn outputs(shape: &ConvShape) -> Vec<Vec<usize>> {
 }
 
 /// Register tiles (tiles, vectors).
-fn register_tiles(target: &Target) -> Vec<(usize, usize)> {
+fn register_tiles(target: &Target, breadth: Breadth) -> Vec<(usize, usize)> {
     let mut found = vec![];
     for nv in [1, 2, 3, 4] {
         let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
         let most = (free / nv).min(28);
-        for mr in [most, most.div_ceil(2), most * 2 / 3, 4, 1] {
+        let heights = match breadth {
+            Breadth::Offered => vec![most, most.div_ceil(2), most * 2 / 3, 4, 1],
+            Breadth::Space => (1..=most).rev().collect(),
+        };
+        for mr in heights {
             if mr > 0 && mr <= most && !found.contains(&(mr, nv)) {
                 found.push((mr, nv));
             }
@@ -92,13 +97,17 @@ fn register_tiles(target: &Target) -> Vec<(usize, usize)> {
 }
 
 /// Tiles of a block: as many as keep a share of the second-level cache, all, or a share for each thread.
-fn block_sizes(shape: &ConvShape, m: &[usize], mr: usize, target: &Target) -> Vec<usize> {
+fn block_sizes(shape: &ConvShape, m: &[usize], mr: usize, target: &Target, breadth: Breadth) -> Vec<usize> {
     let one = Blocking { m: m.to_vec(), tiles: mr, mr, nv: 1, shared: false };
     let Some(winograd) = Winograd::new(shape, one, target.lanes) else { return vec![] };
     let all = winograd.tiles();
     let tile_bytes = winograd.points() * winograd.channel_blocks() * winograd.lanes * 4;
     let mut sizes: Vec<usize> = vec![];
-    for budget in [target.l2 / 4, target.l2 / 2, target.l2, 3 * target.l2] {
+    let mut budgets = vec![target.l2 / 4, target.l2 / 2, target.l2, 3 * target.l2];
+    if breadth == Breadth::Space {
+        budgets.extend([target.l2 / 8, 3 * target.l2 / 4, 3 * target.l2 / 2, 2 * target.l2, 6 * target.l2]);
+    }
+    for budget in budgets {
         let most = (budget / tile_bytes).clamp(1, all);
         // Even blocks, several for every thread.
         let mut blocks = all.div_ceil(most);
