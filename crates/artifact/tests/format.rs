@@ -16,6 +16,7 @@ fn layer(name: &str) -> Layer {
         name: text(name),
         op: text("Conv"),
         candidate: text("direct(mr=14, nv=2)"),
+        chosen_by: String::new(),
         generic: false,
         flops: 1024.0,
         output: text("f32[1,16]/plain"),
