@@ -17,7 +17,7 @@ mod program;
 pub mod shapes;
 mod storage;
 
-pub use alone::{Way, alone, ways};
+pub use alone::{Packed, Way, alone, alone_packed, ways};
 pub use choose::choose;
 pub use error::CompileError;
 pub use options::{Bounds, Options, detect_target};
