@@ -12,6 +12,7 @@ use cnnc_autotune::worker::{
 use cnnc_codegen::Backend;
 use cnnc_compiler::shapes::parse_layers;
 use cnnc_compiler::{Way, ways};
+use cnnc_lower::Class;
 use cnnc_tensor::Isa;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -28,43 +29,46 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let target = target_here(isa, backend, 1);
     let layer = parse_layers(line)?.pop().ok_or("no layer")?;
     let graph = layer.graph(&contents::of(&layer)?)?;
-    let picked = spread(ways(&graph, &target)?, count.parse()?);
+    let picked = spread(&ways(&graph, &target)?, count.parse()?);
     let mut run = Run::new(Path::new(program), line, picked.len())?;
-    for way in &picked {
+    for (input, output, candidate) in &picked {
         let job = CompileJob {
             layer: line.clone(),
-            input: way.input.to_string(),
-            output: way.output.to_string(),
-            candidate: way.candidate.to_string(),
+            input: input.clone(),
+            output: output.clone(),
+            candidate: candidate.clone(),
             isa: isa.name().into(),
             backend: "llvm".into(),
             threads: 1,
         };
         let ticket = run.pool.submit_compile(job);
-        run.candidates.insert(ticket, way.candidate.to_string());
+        run.candidates.insert(ticket, candidate.clone());
     }
     run.all();
     run.report();
     Ok(())
 }
 
-/// So many ways, the same number of each algorithm and layouts as far as there are, evenly spread over each one's list.
-fn spread(all: Vec<Way>, count: usize) -> Vec<Way> {
-    let mut groups: BTreeMap<String, Vec<Way>> = BTreeMap::new();
-    for way in all {
-        if ["direct", "winograd", "pointwise", "direct_plain_input", "gemm", "im2col"].contains(&way.algorithm.name) {
-            groups.entry(format!("{} {} {}", way.algorithm.name, way.input, way.output)).or_default().push(way);
-        }
+/// So many ways (layouts and candidate): of each algorithm and layouts in turn the next best by estimate, then the
+/// same with one parameter a little more or less, as a search would try them; some of those are illegal.
+fn spread(all: &[Way], count: usize) -> Vec<(String, String, String)> {
+    let mut ranks: HashMap<String, usize> = HashMap::new();
+    let mut ranked: Vec<(usize, &Way)> = vec![];
+    for way in all.iter().filter(|way| way.algorithm.class == Class::Tuned) {
+        let rank = ranks.entry(format!("{} {} {}", way.algorithm.name, way.input, way.output)).or_default();
+        ranked.push((*rank, way));
+        *rank += 1;
     }
-    let share = count.div_ceil(groups.len().max(1));
-    groups
-        .into_values()
-        .flat_map(|group| {
-            let step = group.len().div_ceil(share).max(1);
-            group.into_iter().step_by(step).collect::<Vec<_>>()
+    ranked.sort_by_key(|(rank, _)| *rank);
+    let near = ranked.iter().flat_map(|(_, way)| {
+        way.candidate.params.iter().flat_map(|(key, value)| [value - 1, value + 1].map(|v| (key, v))).map(|(key, v)| {
+            let mut candidate = way.candidate.clone();
+            candidate.params.insert(key.clone(), v);
+            (*way, candidate)
         })
-        .take(count)
-        .collect()
+    });
+    let all = ranked.iter().map(|(_, way)| (*way, way.candidate.clone())).chain(near);
+    all.map(|(way, c)| (way.input.to_string(), way.output.to_string(), c.to_string())).take(count).collect()
 }
 
 struct Run<'a> {
