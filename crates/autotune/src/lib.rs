@@ -3,8 +3,12 @@
 //! A [`Workload`] is one layer in given layouts under a target; a [`Trial`] is what happened to one candidate of it.
 //! Trials are made by worker processes, kept in a database, and become a lock file that compilation obeys.
 
+mod error;
+pub mod layer;
 mod trial;
+pub mod worker;
 mod workload;
 
+pub use error::TuneError;
 pub use trial::{Outcome, Samples, Trial};
 pub use workload::{Setting, Workload};

@@ -13,6 +13,7 @@ pub mod opt;
 pub mod profile;
 pub mod run;
 pub mod shapes;
+pub mod worker;
 
 use clap::{Parser, Subcommand};
 
@@ -52,4 +53,6 @@ pub enum Command {
     Shapes(shapes::Args),
     #[command(hide = true)]
     Inputs(inputs::Args),
+    #[command(hide = true)]
+    Worker(worker::Args),
 }

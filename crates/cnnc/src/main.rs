@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         | Command::Opt(_)
         | Command::List(_)
         | Command::Shapes(_)
-        | Command::Inputs(_) => process::compiler(std::env::args_os().skip(1)),
+        | Command::Inputs(_)
+        | Command::Worker(_) => process::compiler(std::env::args_os().skip(1)),
     })
 }

@@ -3,8 +3,12 @@
 use crate::layouts::{LayoutOption, layout_options};
 use crate::{CompileError, choose};
 use cnnc_ir::graph::{Candidate, Graph, Node, Op, TensorType, ValueId};
-use cnnc_lower::{Algorithm, Breadth, Region};
-use cnnc_tensor::{Layout, Target};
+use cnnc_lower::{Algorithm, Breadth, LowerError, Region};
+use cnnc_tensor::{Layout, Target, Tensor};
+use std::collections::HashMap;
+
+/// Bytes of packed constants that are kept.
+const MOST_KEPT: usize = 256 << 20;
 
 /// One way to compute a node.
 #[derive(Clone, Debug)]
@@ -26,34 +30,102 @@ pub struct Way {
     pub error: f64,
 }
 
+impl Way {
+    fn new(
+        region: &Region,
+        layouts: &LayoutOption,
+        algorithm: &'static Algorithm,
+        candidate: Candidate,
+        target: &Target,
+    ) -> Way {
+        let work = (algorithm.work)(region, &candidate, target);
+        Way {
+            algorithm,
+            input: region.inputs[0].layout,
+            output: layouts.output,
+            seconds: work.seconds,
+            flops: work.flops,
+            error: (algorithm.error)(region, &candidate, target),
+            candidate,
+            layouts: layouts.clone(),
+        }
+    }
+
+    /// The way of a candidate in given layouts, for the only node of a graph. Whether the candidate is legal shows when
+    /// it is lowered.
+    pub fn of(
+        graph: &Graph,
+        candidate: Candidate,
+        input: Layout,
+        output: Layout,
+        target: &Target,
+    ) -> Result<Way, CompileError> {
+        let node = only_node(graph)?;
+        let illegal = |why: &str| {
+            let (node, candidate, why) = (node.name.clone(), candidate.to_string(), why.to_string());
+            CompileError::Lower(LowerError::Illegal { node, candidate, why })
+        };
+        let algorithm = cnnc_lower::find(&candidate.algorithm).ok_or_else(|| illegal("there is no such algorithm"))?;
+        let fits = |layouts: &&LayoutOption| {
+            layouts.output == output && region(graph, node, layouts).inputs.first().is_some_and(|x| x.layout == input)
+        };
+        let options = options(graph, node, target);
+        let layouts = options.iter().find(fits).ok_or_else(|| illegal("no such layouts"))?;
+        Ok(Way::new(&region(graph, node, layouts), layouts, algorithm, candidate, target))
+    }
+}
+
 /// All ways to compute the only node of a graph, the fastest by estimate first.
 pub fn ways(graph: &Graph, target: &Target, breadth: Breadth) -> Result<Vec<Way>, CompileError> {
     let node = only_node(graph)?;
-    let types: Vec<&TensorType> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
     let mut ways: Vec<Way> = vec![];
-    for layouts in layout_options(&node.op, &types, graph.ty(node.outputs[0]), target.lanes) {
+    for layouts in options(graph, node, target) {
         let region = region(graph, node, &layouts);
-        for (algorithm, candidate) in cnnc_lower::candidates(&region, target, breadth) {
-            let work = (algorithm.work)(&region, &candidate, target);
-            ways.push(Way {
-                algorithm,
-                input: region.inputs[0].layout,
-                output: layouts.output,
-                seconds: work.seconds,
-                flops: work.flops,
-                error: (algorithm.error)(&region, &candidate, target),
-                candidate,
-                layouts: layouts.clone(),
-            });
-        }
+        let candidates = cnnc_lower::candidates(&region, target, breadth).into_iter();
+        ways.extend(candidates.map(|(algorithm, c)| Way::new(&region, &layouts, algorithm, c, target)));
     }
     ways.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     Ok(ways)
 }
 
+fn options(graph: &Graph, node: &Node, target: &Target) -> Vec<LayoutOption> {
+    let types: Vec<&TensorType> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+    layout_options(&node.op, &types, graph.ty(node.outputs[0]), target.lanes)
+}
+
+/// Constants of one graph as they were packed for one candidate or another: many candidates pack alike.
+#[derive(Debug, Default)]
+pub struct Packed {
+    /// By operand, its layout, and what was done to it.
+    tensors: HashMap<(usize, Layout, Vec<Op>), Tensor>,
+    bytes: usize,
+}
+
+impl Packed {
+    fn get(&mut self, name: &str, operand: usize, tensor: Tensor, ops: Vec<Op>) -> Result<Tensor, CompileError> {
+        let key = (operand, tensor.layout(), ops);
+        if let Some(packed) = self.tensors.get(&key) {
+            return Ok(packed.clone());
+        }
+        let packed = choose::fold_chain(name, tensor, &key.2)?;
+        let bytes = packed.bytes().len();
+        if self.bytes + bytes > MOST_KEPT {
+            *self = Packed::default();
+        }
+        self.bytes += bytes;
+        self.tensors.insert(key, packed.clone());
+        Ok(packed)
+    }
+}
+
 /// The only node of a graph under one of its ways, weights packed: like the graph of [`choose`](crate::choose()), with
 /// plain inputs and outputs and the conversions that the way needs around it.
 pub fn alone(graph: &Graph, way: &Way, target: &Target) -> Result<Graph, CompileError> {
+    alone_packed(graph, way, target, &mut Packed::default())
+}
+
+/// [`alone`] that takes packed constants from those of the same graph's other ways.
+pub fn alone_packed(graph: &Graph, way: &Way, target: &Target, packed: &mut Packed) -> Result<Graph, CompileError> {
     let node = only_node(graph)?;
     let region = region(graph, node, &way.layouts);
     let packings = (way.algorithm.packings)(&region, &way.candidate, target);
@@ -66,7 +138,7 @@ pub fn alone(graph: &Graph, way: &Way, target: &Target) -> Result<Graph, Compile
             Some(tensor) => {
                 let tensor = tensor.with_layout(layout).map_err(|e| internal(e.to_string()))?;
                 let ops: Vec<Op> = ops.cloned().collect();
-                new.add_const(None, choose::fold_chain(&node.name, tensor, &ops)?)
+                new.add_const(None, packed.get(&node.name, k, tensor, ops)?)
             }
             None => {
                 let convert = (layout != Layout::Plain).then_some(Op::Convert { layout });

@@ -18,7 +18,7 @@ mod program;
 pub mod shapes;
 mod storage;
 
-pub use alone::{Way, alone, ways};
+pub use alone::{Packed, Way, alone, alone_packed, ways};
 pub use choices::{Choices, MeasuredWay};
 pub use choose::{Chosen, choose, choose_with};
 pub use error::CompileError;

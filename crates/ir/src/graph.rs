@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 pub use eval::{EvalError, eval_op, evaluate, evaluate_observed};
 pub use infer::{InferError, infer};
 pub use ops::Op;
-pub use text::{INLINE_ELEMENTS, ParseError, parse_graph, parse_graph_with, print_with_constants, seeded};
+pub use text::{
+    INLINE_ELEMENTS, ParseError, parse_candidate, parse_graph, parse_graph_with, print_with_constants, seeded,
+};
 pub use verify::{VerifyError, verify};
 pub use widen::widened;
 

@@ -107,6 +107,7 @@ mod tests {
             name: "fc".into(),
             op: "matmul".into(),
             candidate: String::new(),
+            chosen_by: String::new(),
             generic: false,
             flops,
             output: String::new(),

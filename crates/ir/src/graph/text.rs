@@ -25,7 +25,7 @@ mod parse;
 mod print;
 
 pub use constants::{INLINE_ELEMENTS, seeded};
-pub use parse::{parse_graph, parse_graph_with};
+pub use parse::{parse_candidate, parse_graph, parse_graph_with};
 pub use print::print_with_constants;
 
 /// Where and why a text is not a graph.

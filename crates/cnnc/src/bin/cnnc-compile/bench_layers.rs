@@ -3,21 +3,18 @@
 //! Each candidate is compiled into a network of its own, with the conversions to and from its layouts around the layer;
 //! only the layer's steps are timed. Candidates of a layer take turns, so that a machine that slows down slows all.
 
-mod contents;
-mod measure;
 mod progress;
-mod reference;
 mod report;
 
-use crate::options::{apply_ceilings, backend, isas};
+use crate::failure;
+use crate::options::{backend, isas};
+use cnnc_autotune::layer::{Measurer, contents, target_here};
 use cnnc_cli::commands::bench_layers::Args;
 use cnnc_cli::{CliError, process};
 use cnnc_compiler::shapes::{Layer, parse_layers};
-use cnnc_compiler::{Way, detect_target, ways};
+use cnnc_compiler::{Way, ways};
 use cnnc_lower::{Breadth, Class};
-use cnnc_runtime::machine::Machine;
 use cnnc_tensor::Target;
-use measure::Measurer;
 use progress::Progress;
 use report::{LayerReport, Report};
 use std::collections::HashMap;
@@ -36,10 +33,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let isa = isas(std::slice::from_ref(&args.target))?[0];
     let backend = backend(args.backend);
-    let mut target = detect_target(isa, backend, usize::from(args.threads));
-    apply_ceilings(&mut target, Machine::cached().as_ref());
+    let target = target_here(isa, backend, usize::from(args.threads));
     let mut report = Report::new(&target, &backend.version());
-    let measurer = Measurer { target: &target, backend, seconds: args.seconds };
+    let measurer = Measurer { target: &target, backend, seconds: args.seconds, interrupted: &process::interrupted };
     process::catch_interrupts();
     let mut progress = Progress::new(layers.len());
     for (k, layer) in layers.iter().enumerate() {
@@ -65,11 +61,11 @@ fn one(
     measurer: &Measurer,
     report: &Report,
 ) -> Result<LayerReport, CliError> {
-    let contents = contents::of(layer)?;
+    let contents = contents::of(layer).map_err(failure::tune)?;
     let graph = layer.graph(&contents).map_err(|e| CliError::Usage(e.to_string()))?;
-    let all = ways(&graph, target, Breadth::Offered).map_err(crate::failure::compile)?;
+    let all = ways(&graph, target, Breadth::Offered).map_err(failure::compile)?;
     let picked = pick(all, args);
-    let timed = measurer.measure(layer, &graph, &contents, picked)?;
+    let timed = measurer.measure(layer, &graph, &contents, picked).map_err(failure::tune)?;
     Ok(LayerReport::new(layer, timed, report.peak_gflops))
 }
 

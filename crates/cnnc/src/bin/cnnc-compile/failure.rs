@@ -1,5 +1,6 @@
 //! What the compiler's errors mean to who called it.
 
+use cnnc_autotune::TuneError;
 use cnnc_cli::CliError;
 use cnnc_compiler::CompileError;
 use cnnc_onnx::ImportError;
@@ -17,6 +18,16 @@ pub fn compile(error: CompileError) -> CliError {
         _ => None,
     };
     CliError::Compile { users: error.is_users(), hint, message: error.to_string() }
+}
+
+/// A layer that could not be compiled or measured.
+pub fn tune(error: TuneError) -> CliError {
+    match error {
+        TuneError::Layer(what) => CliError::Usage(what),
+        TuneError::Compile(error) => compile(error),
+        TuneError::Runtime(error) => error.into(),
+        TuneError::Artifact(error) => error.into(),
+    }
 }
 
 /// A failed import.

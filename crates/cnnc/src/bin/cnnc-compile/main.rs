@@ -8,6 +8,7 @@ mod list;
 mod opt;
 mod options;
 mod shapes;
+mod worker;
 
 use clap::Parser;
 use cnnc_cli::commands::{Cli, Command};
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::BenchLayers(args) => bench_layers::run(args),
         Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
+        Command::Worker(args) => worker::run(args),
         Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) | Command::Machine(_) => {
             Err(CliError::Usage("cnnc does that".into()))
         }

@@ -1,12 +1,13 @@
 //! Options of the pipeline from the flags of the command line.
 
 use crate::failure;
+use cnnc_autotune::layer::apply_ceilings;
 use cnnc_cli::args::{BackendArg, CompileArgs, split_last};
 use cnnc_cli::{CliError, npy};
 use cnnc_codegen::Backend;
 use cnnc_compiler::{Bounds, CompileError, Options};
 use cnnc_runtime::machine::Machine;
-use cnnc_tensor::{Ceilings, Isa, Target, Tensor};
+use cnnc_tensor::{Isa, Tensor};
 
 /// The options that the flags ask for.
 pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> {
@@ -28,16 +29,6 @@ pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> 
     options.bounds = Bounds { max_error: args.max_error, max_workspace: args.max_workspace };
     options.dump = args.dump.clone();
     Ok(options)
-}
-
-/// Gives a target the ceilings that `cnnc machine` has measured here, if it has; nothing is measured now.
-pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
-    if let Some(measured) = machine.and_then(|machine| machine.ceilings(target.isa)) {
-        // Narrower vectors than the instruction set has are started at their own rate.
-        let narrow = target.lanes < target.isa.lanes();
-        let multiply_adds = if narrow { target.ceilings.multiply_adds } else { measured.multiply_adds };
-        target.ceilings = Ceilings { multiply_adds, ..measured };
-    }
 }
 
 /// Name and tensor of `NAME=FILE.npy`.

@@ -18,6 +18,13 @@ pub fn parse_graph_with(text: &str, folder: &Path) -> Result<Graph, ParseError> 
     Parser { folder: Some(folder), ..Parser::default() }.graph(text)
 }
 
+/// Reads what [`Display`](std::fmt::Display) of a candidate printed.
+pub fn parse_candidate(text: &str) -> Result<Candidate, String> {
+    let mut cursor = Cursor::new(text);
+    let parsed = candidate(&mut cursor)?;
+    cursor.done().map(|()| parsed)
+}
+
 #[derive(Default)]
 struct Parser<'a> {
     folder: Option<&'a Path>,

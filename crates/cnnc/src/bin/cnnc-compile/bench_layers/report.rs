@@ -1,6 +1,6 @@
 //! What was measured, as tables and as JSON.
 
-use super::measure::Timed;
+use cnnc_autotune::layer::Timed;
 use cnnc_cli::table::Table;
 use cnnc_compiler::shapes::Layer;
 use cnnc_runtime::measure_isa_peak_gflops;

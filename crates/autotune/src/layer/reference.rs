@@ -1,6 +1,6 @@
 //! The error of a result against sums in f64: of all elements where that is quick, else of a sample.
 
-use cnnc_cli::CliError;
+use crate::TuneError;
 use cnnc_compiler::shapes::Layer;
 use cnnc_ir::expr::{Expr, ExprBuilder, ExprNode};
 use cnnc_ir::graph::ops::Window;
@@ -23,8 +23,8 @@ pub struct Reference {
 
 impl Reference {
     /// Of a layer on contents.
-    pub fn new(layer: &Layer, contents: &[Tensor]) -> Result<Reference, CliError> {
-        let result = layer.result().map_err(|e| CliError::Usage(e.to_string()))?;
+    pub fn new(layer: &Layer, contents: &[Tensor]) -> Result<Reference, TuneError> {
+        let result = layer.result().map_err(|e| TuneError::Layer(e.to_string()))?;
         let count = result.count();
         let (x, w) = (&contents[0], &contents[1]);
         let (floats, weights) = (x.as_slice::<f32>().unwrap_or_default(), w.as_slice::<f32>().unwrap_or_default());
@@ -43,7 +43,7 @@ impl Reference {
             _ => 1usize,
         };
         let sample = (PRODUCTS / terms.max(1)).max(SAMPLE).min(count);
-        let (tail, _) = layer.op.tail().ok_or_else(|| CliError::Usage("a layer without a tail".into()))?;
+        let (tail, _) = layer.op.tail().ok_or_else(|| TuneError::Layer("a layer without a tail".into()))?;
         let tail = in_f64(tail);
         let elements = (0..sample).map(|k| {
             // Evenly spread, each at a place of its own within its part.
@@ -59,8 +59,8 @@ impl Reference {
     }
 
     /// By evaluation of the operator on operands in f64.
-    fn evaluated(layer: &Layer, contents: &[Tensor]) -> Result<Reference, CliError> {
-        let wrong = |e: String| CliError::Usage(e);
+    fn evaluated(layer: &Layer, contents: &[Tensor]) -> Result<Reference, TuneError> {
+        let wrong = |e: String| TuneError::Layer(e);
         let wide = contents.iter().map(|t| Tensor::from_f64(DType::F64, t.dims(), &t.to_f64_vec()));
         let wide = wide.collect::<Result<Vec<_>, _>>().map_err(|e| wrong(e.to_string()))?;
         let mut op = layer.op.clone();

@@ -1,7 +1,7 @@
 //! What layers are fed: inputs as after an activation (|normal|), weights normal and scaled so that results keep the
 //! variance (He et al., "Delving deep into rectifiers", 2015). From a seed, the same everywhere.
 
-use cnnc_cli::CliError;
+use crate::TuneError;
 use cnnc_compiler::shapes::Layer;
 use cnnc_ir::graph::{Op, seeded};
 use cnnc_tensor::Tensor;
@@ -10,11 +10,11 @@ use cnnc_tensor::Tensor;
 const TAIL_SPREAD: f32 = 0.1;
 
 /// The contents of a layer's operands.
-pub fn of(layer: &Layer) -> Result<Vec<Tensor>, CliError> {
+pub fn of(layer: &Layer) -> Result<Vec<Tensor>, TuneError> {
     let spread = (2.0 / terms(layer) as f32).sqrt();
     let content = |k: usize| {
         let operand = &layer.operands[k];
-        let mut tensor = seeded(&operand.ty(), k as u64 + 1).map_err(CliError::Usage)?;
+        let mut tensor = seeded(&operand.ty(), k as u64 + 1).map_err(TuneError::Layer)?;
         for value in tensor.as_slice_mut::<f32>().unwrap_or_default() {
             *value = match (k, operand.constant) {
                 (1, _) => *value * spread,

@@ -1,0 +1,43 @@
+//! A compiled layer, ready to be run alone.
+
+use crate::TuneError;
+use cnnc_compiler::shapes::Layer;
+use cnnc_runtime::{Model, Session, Timeline, Weights};
+use cnnc_tensor::Tensor;
+use std::sync::Arc;
+
+/// A network of one layer (with the conversions around it) and what it is fed.
+pub struct Runner {
+    session: Session,
+    /// The layer in the session's plan.
+    index: usize,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    timeline: Timeline,
+}
+
+impl Runner {
+    /// Runs the network once, so that the layer finds its operands.
+    pub fn new(model: Model, threads: usize, layer: &Layer, contents: &[Tensor]) -> Result<Runner, TuneError> {
+        let model = Arc::new(model);
+        let mut session = Session::new(&model, threads)?;
+        let operands = layer.operands.iter().zip(contents);
+        let inputs: Vec<Tensor> = operands.filter(|(o, _)| !o.constant).map(|(_, t)| t.clone()).collect();
+        let outputs = session.run_tensors(&inputs)?;
+        let index = model.plan().layers.iter().position(|l| l.name == "layer").unwrap_or(0);
+        Ok(Runner { session, index, inputs, outputs, timeline: Timeline::new() })
+    }
+
+    /// The plain result.
+    pub fn result(&self) -> &[f32] {
+        self.outputs.first().and_then(|t| t.as_slice::<f32>()).unwrap_or_default()
+    }
+
+    /// Runs the layer alone; seconds.
+    pub fn once(&mut self, weights: Weights) -> Result<f64, TuneError> {
+        let inputs: Vec<&[u8]> = self.inputs.iter().map(Tensor::bytes).collect();
+        let mut outputs: Vec<&mut [u8]> = self.outputs.iter_mut().map(Tensor::bytes_mut).collect();
+        let time = self.session.run_layer(self.index, weights, &inputs, &mut outputs, &mut self.timeline)?;
+        Ok(time.as_secs_f64())
+    }
+}

@@ -1,0 +1,108 @@
+//! A worker checks and times a compiled candidate.
+
+use super::compile::{finite, lap};
+use super::fault::{self, Stage};
+use super::kept::Kept;
+use super::protocol::{Measure, MeasureSpent, Measured};
+use crate::layer::Runner;
+use crate::{Samples, TuneError};
+use cnnc_runtime::Weights;
+use std::time::{Duration, Instant};
+
+/// Turns at least, unless the candidate is given up.
+const FEWEST: usize = 3;
+/// Turns at most.
+const MOST: usize = 1000;
+/// Runs with warm weights in a turn.
+const WARM: usize = 2;
+/// One cold run is enough to give up where it is beyond the bound by this factor.
+const PLAIN: f64 = 2.0;
+/// Seconds of timing at most.
+const LONGEST: f64 = 3600.0;
+
+/// Checks a candidate and, where its numbers are right, times it in turn with the incumbent.
+pub(super) fn measure(request: &Measure, kept: &mut Kept) -> Result<Measured, TuneError> {
+    let mut spent = MeasureSpent::default();
+    let mut clock = Instant::now();
+    let planted = fault::misbehave(Stage::Measure, &request.candidate);
+    let layer = kept.layer(&request.layer)?;
+    layer.reference()?;
+    spent.load = lap(&mut clock);
+    let mut runner = layer.runner(&request.file, request.threads)?;
+    let error = if planted {
+        let off: Vec<f32> = runner.result().iter().map(|v| v * 1.5 + 1.0).collect();
+        layer.reference()?.error(&off)
+    } else {
+        layer.reference()?.error(runner.result())
+    };
+    spent.check = lap(&mut clock);
+    // An error that is not a number is wrong as well.
+    let wrong = !(error <= request.max_error);
+    let (mut samples, mut stopped) = (Samples::default(), false);
+    if !wrong {
+        let incumbent = match &request.incumbent {
+            Some(file) => Some(layer.incumbent(file, request.threads)?),
+            None => None,
+        };
+        spent.load += lap(&mut clock);
+        (samples, stopped) = time(&mut runner, incumbent, request)?;
+        spent.timing = lap(&mut clock);
+    }
+    Ok(Measured { error: finite(error), wrong, stopped, samples, spent })
+}
+
+/// Times a candidate in turn with the incumbent, until the time is used up or it is clear that it is far behind.
+fn time(
+    runner: &mut Runner,
+    mut incumbent: Option<&mut Runner>,
+    request: &Measure,
+) -> Result<(Samples, bool), TuneError> {
+    let seconds = if request.seconds.is_finite() { request.seconds.clamp(0.0, LONGEST) } else { 0.0 };
+    let budget = Duration::from_secs_f64(seconds);
+    let start = Instant::now();
+    let mut samples = Samples::default();
+    for turn in 0..MOST {
+        if turn >= FEWEST && start.elapsed() > budget {
+            break;
+        }
+        // The first run brings back what the other has pushed out of the caches.
+        runner.once(Weights::Warm)?;
+        samples.cold.push(runner.once(Weights::Cold)?);
+        if let Some(incumbent) = incumbent.as_deref_mut() {
+            incumbent.once(Weights::Warm)?;
+            samples.incumbent.push(incumbent.once(Weights::Cold)?);
+            if far_behind(&samples, request.stop_above) {
+                return Ok((samples, true));
+            }
+            runner.once(Weights::Warm)?;
+        }
+        for _ in 0..WARM {
+            samples.warm.push(runner.once(Weights::Warm)?);
+        }
+    }
+    Ok((samples, false))
+}
+
+/// Whether a candidate is clearly slower than the incumbent by more than a factor: in the best of two runs or more, or
+/// in one by far.
+fn far_behind(samples: &Samples, factor: f64) -> bool {
+    let best = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
+    let bound = factor * best(&samples.incumbent);
+    best(&samples.cold) > if samples.cold.len() < 2 { PLAIN * bound } else { bound }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_gives_up_only_what_is_hopeless() {
+        let behind = |cold: &[f64], incumbent: &[f64]| {
+            far_behind(&Samples { cold: cold.into(), incumbent: incumbent.into(), warm: vec![] }, 1.5)
+        };
+        assert!(!behind(&[2.0], &[1.0]), "it may have been interrupted");
+        assert!(behind(&[3.1], &[1.0]));
+        assert!(behind(&[2.0, 1.6], &[1.0, 4.0]));
+        assert!(!behind(&[2.0, 1.4], &[1.0, 4.0]));
+    }
+}

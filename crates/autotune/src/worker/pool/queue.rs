@@ -1,0 +1,72 @@
+//! A queue of jobs.
+
+use super::job::Work;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Length of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Jobs that wait.
+    pub waiting: usize,
+    /// Jobs that a worker is at.
+    pub running: usize,
+}
+
+/// Jobs that wait for a worker.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<(u64, Work)>,
+    running: usize,
+    closed: bool,
+}
+
+impl Jobs {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put(&self, ticket: u64, work: Work) {
+        self.lock().waiting.push_back((ticket, work));
+        self.changed.notify_one();
+    }
+
+    /// The next job, once there is one; `None` when the queue is closed.
+    pub(super) fn take(&self) -> Option<(u64, Work)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(job) = state.waiting.pop_front() {
+                state.running += 1;
+                return Some(job);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A job that was taken is done.
+    pub(super) fn done(&self) {
+        self.lock().running -= 1;
+    }
+
+    /// Gives up what waits.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+        self.changed.notify_all();
+    }
+
+    pub(super) fn length(&self) -> Queue {
+        let state = self.lock();
+        Queue { waiting: state.waiting.len(), running: state.running }
+    }
+}
