@@ -5,7 +5,10 @@
 
 mod error;
 pub mod layer;
+pub mod lock;
+pub mod search;
 mod trial;
+pub mod tuner;
 pub mod worker;
 mod workload;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How a tensor's elements are laid out. Dims always stay logical (`[N, C, H, W]`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Layout {
     /// Row-major.
     #[default]

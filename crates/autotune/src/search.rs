@@ -1,0 +1,300 @@
+//! The search over the candidates of one layer: which to try next, given what was found so far.
+//!
+//! A pure function of the seed and of the trials in order: whoever replays a log gets the same proposals and the same
+//! winner. Proposals come in rounds. The first takes the best of each algorithm by estimate; later ones mix what is
+//! predicted to be fastest, neighbours of the best, and a few at random. A prediction is the estimate, corrected by how
+//! far off it was on the nearest candidates that were timed.
+
+mod predict;
+mod random;
+
+use crate::{Outcome, Trial};
+use cnnc_ir::graph::Candidate;
+use predict::{distance, predict};
+use random::Random;
+use std::collections::HashMap;
+
+/// Candidates of a round.
+pub const ROUND: usize = 16;
+/// Candidates of an algorithm in the first round.
+const FIRST: usize = 3;
+/// The first round takes no candidate that is estimated to take so many times as long as the best.
+const HOPELESS: f64 = 2.5;
+/// The best candidates, whose neighbours are tried.
+const PARENTS: usize = 4;
+/// Neighbours among which one is drawn.
+const NEAR: usize = 8;
+/// Random candidates are not predicted to take more than so many times as long as the best.
+const DISTANT: f64 = 2.0;
+
+/// A candidate of the space.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// Estimated seconds.
+    pub estimate: f64,
+}
+
+/// A search.
+#[derive(Clone, Debug)]
+pub struct Search {
+    seed: u64,
+    points: Vec<Point>,
+    by_text: HashMap<String, usize>,
+    /// What is known of each point; for the untried nothing.
+    known: Vec<Option<Found>>,
+    rounds: usize,
+    /// The winner, once it is settled.
+    settled: Option<usize>,
+    /// Time of the best after each round.
+    progress: Vec<f64>,
+}
+
+/// What a trial has shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Seconds, weights in memory: the median, of few runs where it was given up; infinite where it failed.
+    pub seconds: f64,
+    /// Measured error.
+    pub error: f64,
+    /// Whether it was timed to the end.
+    pub complete: bool,
+}
+
+impl Search {
+    /// A search over a space, the fastest by estimate first.
+    pub fn new(seed: u64, points: Vec<Point>) -> Search {
+        let by_text = points.iter().enumerate().map(|(k, p)| (p.candidate.to_string(), k)).collect();
+        let known = vec![None; points.len()];
+        Search { seed, points, by_text, known, rounds: 0, settled: None, progress: vec![] }
+    }
+
+    /// The space.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// Points that were tried.
+    pub fn tried(&self) -> usize {
+        self.known.iter().flatten().count()
+    }
+
+    /// Takes note of a trial; those of candidates outside the space are ignored.
+    pub fn note(&mut self, trial: &Trial) {
+        let Some(&k) = self.by_text.get(&trial.candidate) else { return };
+        let complete = matches!(trial.outcome, Outcome::Timed | Outcome::SameCode);
+        let timed = complete || trial.outcome == Outcome::StoppedEarly;
+        let seconds = if timed { median(&trial.samples.cold) } else { f64::INFINITY };
+        let found = Found { seconds, error: trial.error.unwrap_or(f64::INFINITY), complete };
+        // Of several trials of a candidate a complete one counts, and the last of those.
+        if self.known[k].is_none_or(|before| complete || !before.complete) {
+            self.known[k] = Some(found);
+        }
+    }
+
+    /// Ends a round: takes note of how far the search has come.
+    pub fn end_round(&mut self) {
+        self.rounds += 1;
+        self.progress.push(self.best().map_or(f64::INFINITY, |k| self.seconds(k)));
+    }
+
+    /// The winner if it is settled, else the fastest candidate that was timed to the end.
+    pub fn best(&self) -> Option<usize> {
+        self.settled.or_else(|| self.finalists(1).first().copied())
+    }
+
+    /// Makes a point the winner, whatever its first time was.
+    pub fn settle(&mut self, point: usize) {
+        self.settled = Some(point);
+    }
+
+    /// The fastest candidates that were timed to the end, in order.
+    pub fn finalists(&self, most: usize) -> Vec<usize> {
+        let complete = |&k: &usize| self.known[k].is_some_and(|found| found.complete);
+        let mut found: Vec<usize> = (0..self.points.len()).filter(complete).collect();
+        found.sort_by(|&a, &b| self.seconds(a).total_cmp(&self.seconds(b)).then(a.cmp(&b)));
+        found.truncate(most);
+        found
+    }
+
+    /// Measured seconds of a point; infinite where it was not timed.
+    pub fn seconds(&self, point: usize) -> f64 {
+        self.known[point].map_or(f64::INFINITY, |found| found.seconds)
+    }
+
+    /// What is known of a point.
+    pub fn found(&self, point: usize) -> Option<Found> {
+        self.known[point]
+    }
+
+    /// The share of its time that the layer is expected to lose by another round.
+    pub fn expected_gain(&self) -> f64 {
+        if self.tried() >= self.points.len() {
+            return 0.0;
+        }
+        // What no round has shown yet, and what the last ones have.
+        let unknown = 0.25 / (self.rounds as f64 + 1.0).powi(2);
+        let last = self.progress.windows(2).rev().take(2).map(|w| (w[0] / w[1] - 1.0).clamp(0.0, 1.0));
+        unknown + 0.5 * last.sum::<f64>() / 2.0
+    }
+
+    /// The candidates to try next: at most a round of points that were not tried.
+    pub fn propose(&self) -> Vec<usize> {
+        if self.rounds == 0 {
+            return self.first();
+        }
+        let mut random = Random::new(self.seed, self.rounds as u64);
+        let untried: Vec<usize> = (0..self.points.len()).filter(|&k| self.known[k].is_none()).collect();
+        let mut predicted: Vec<(f64, usize)> =
+            untried.iter().map(|&k| (predict(&self.points, &self.known, k), k)).collect();
+        predicted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut taken: Vec<usize> = predicted.iter().take(ROUND / 2).map(|&(_, k)| k).collect();
+        let parents = self.finalists(PARENTS);
+        for k in 0..ROUND * 3 / 8 {
+            let Some(&parent) = parents.get(k % parents.len().max(1)) else { break };
+            let mut near: Vec<(f64, usize)> = untried
+                .iter()
+                .filter(|k| !taken.contains(k))
+                .filter_map(|&k| Some((distance(&self.points[parent].candidate, &self.points[k].candidate)?, k)))
+                .collect();
+            near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            near.truncate(NEAR);
+            if !near.is_empty() {
+                taken.push(near[random.below(near.len())].1);
+            }
+        }
+        let bound = DISTANT * self.best().map_or(f64::INFINITY, |k| self.seconds(k));
+        let mut rest: Vec<usize> =
+            predicted.iter().filter(|(seconds, k)| *seconds < bound && !taken.contains(k)).map(|&(_, k)| k).collect();
+        while taken.len() < ROUND && !rest.is_empty() {
+            taken.push(rest.swap_remove(random.below(rest.len())));
+        }
+        taken
+    }
+
+    /// The first round: some of each algorithm, then the fastest by estimate.
+    fn first(&self) -> Vec<usize> {
+        let bound = HOPELESS * self.points.first().map_or(0.0, |p| p.estimate);
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let untried = |k: &usize| self.known[*k].is_none();
+        let mut taken: Vec<usize> = (0..self.points.len())
+            .filter(untried)
+            .filter(|&k| {
+                let count = counts.entry(&self.points[k].candidate.algorithm).or_default();
+                *count += 1;
+                *count <= FIRST && self.points[k].estimate <= bound
+            })
+            .collect();
+        let more: Vec<usize> = (0..self.points.len()).filter(untried).filter(|k| !taken.contains(k)).collect();
+        taken.extend(more.into_iter().take(ROUND.saturating_sub(taken.len())));
+        taken.truncate(ROUND);
+        taken
+    }
+}
+
+/// The middle of some numbers; infinite where there are none.
+pub fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{Samples, Workload};
+
+    /// A space of two algorithms where the estimate is wrong about one parameter.
+    fn space() -> Vec<Point> {
+        let point = |algorithm: &str, mr: i64, nv: i64| Point {
+            candidate: Candidate::new(algorithm, &[("mr", mr), ("nv", nv)]),
+            estimate: 1e-3 + 1e-5 * (mr as f64 - 20.0).abs() + if algorithm == "b" { 1e-4 } else { 0.0 },
+        };
+        let mut points: Vec<Point> = ["a", "b"]
+            .iter()
+            .flat_map(|a| (1..20).flat_map(move |mr| (1..5).map(move |nv| point(a, mr, nv))))
+            .collect();
+        points.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
+        points
+    }
+
+    fn real(candidate: &Candidate) -> f64 {
+        let [mr, nv] = ["mr", "nv"].map(|key| candidate.params[key] as f64);
+        let base = if candidate.algorithm == "b" { 0.8e-3 } else { 1e-3 };
+        base * (1.0 + 0.05 * (mr - 7.0).abs() + 0.2 * (nv - 3.0).abs())
+    }
+
+    fn trial(point: &Point) -> Trial {
+        Trial {
+            workload: Workload("conv".into()),
+            input: "plain".into(),
+            output: "plain".into(),
+            candidate: point.candidate.to_string(),
+            outcome: Outcome::Timed,
+            estimate: point.estimate,
+            error: Some(1e-7),
+            workspace: 0,
+            packed: 0,
+            code: String::new(),
+            samples: Samples { cold: vec![real(&point.candidate); 3], ..Samples::default() },
+        }
+    }
+
+    fn searched(seed: u64, rounds: usize) -> (Search, Vec<Trial>) {
+        let mut search = Search::new(seed, space());
+        let mut log = vec![];
+        for _ in 0..rounds {
+            for k in search.propose() {
+                let trial = trial(&search.points()[k].clone());
+                search.note(&trial);
+                log.push(trial);
+            }
+            search.end_round();
+        }
+        (search, log)
+    }
+
+    #[test]
+    fn the_best_is_found_in_half_of_the_space() {
+        let (search, log) = searched(1, 5);
+        assert!(log.len() <= 5 * ROUND && log.len() * 2 < search.points().len() * 2);
+        let best = &search.points()[search.best().unwrap()].candidate;
+        assert_eq!(best.to_string(), "b(mr=7, nv=3)");
+    }
+
+    #[test]
+    fn a_replay_of_the_log_ends_alike() {
+        let (search, log) = searched(7, 3);
+        let mut replayed = Search::new(7, space());
+        for round in log.chunks(ROUND) {
+            let proposed: Vec<String> =
+                replayed.propose().iter().map(|&k| replayed.points()[k].candidate.to_string()).collect();
+            assert_eq!(proposed, round.iter().map(|t| t.candidate.clone()).collect::<Vec<_>>());
+            round.iter().for_each(|trial| replayed.note(trial));
+            replayed.end_round();
+        }
+        assert_eq!(replayed.finalists(5), search.finalists(5));
+        assert_eq!(replayed.expected_gain(), search.expected_gain());
+    }
+
+    #[test]
+    fn nothing_is_proposed_twice_and_failures_lose() {
+        let mut search = Search::new(3, space());
+        let mut seen = std::collections::HashSet::new();
+        while search.expected_gain() > 0.0 {
+            let proposed = search.propose();
+            if proposed.is_empty() {
+                break;
+            }
+            for k in proposed {
+                assert!(seen.insert(k));
+                let outcome = if k % 2 == 0 { Outcome::TimedOut } else { Outcome::Timed };
+                search.note(&Trial { outcome, ..trial(&search.points()[k].clone()) });
+            }
+            search.end_round();
+        }
+        assert!(search.best().unwrap() % 2 == 1);
+    }
+}

@@ -1,0 +1,358 @@
+//! Tuning: rounds of candidates for many layers, compiled and measured by a pool of processes, until the time is used up
+//! or nothing is expected to be gained.
+//!
+//! The time goes where most is expected: a layer's share of the time of all networks times what another round is
+//! expected to save of it. Two layers are at work at once, so that one is compiled while another is measured. At the
+//! end, the best few candidates of each layer are measured again in turn with its winner.
+
+mod batch;
+
+use crate::search::{Search, median};
+use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
+use crate::{Outcome, Samples, Setting, Trial, Workload};
+use batch::Batch;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Layers at work at once.
+const AT_ONCE: usize = 2;
+/// Where less than this share of all time is expected to be gained by a round, tuning ends.
+const WORTHLESS: f64 = 2e-4;
+/// Share of the budget that the last comparison gets.
+const FINISH: f64 = 0.15;
+/// Seconds of timing of a trial at least, and runs that a trial should have.
+const SHORTEST: f64 = 0.012;
+const RUNS: f64 = 9.0;
+/// Seconds of timing of a trial at most.
+const LONGEST: f64 = 0.25;
+/// Candidates that are given up where they take so many times as long as the best.
+const STOP_ABOVE: f64 = 1.25;
+/// Candidates of a layer in the last comparison.
+const FINALISTS: usize = 4;
+/// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
+const NOISE: f64 = 0.99;
+
+/// A layer to be tuned.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The layer.
+    pub workload: Workload,
+    /// Layout of the first operand: `plain`, `c16`.
+    pub input: String,
+    /// Layout of the result.
+    pub output: String,
+    /// How often all networks have it.
+    pub count: usize,
+    /// The candidate that would be chosen without tuning.
+    pub untuned: String,
+    /// The search.
+    pub search: Search,
+}
+
+/// What tuning keeps to.
+#[derive(Clone, Debug)]
+pub struct TuneOptions {
+    /// What code is made for.
+    pub setting: Setting,
+    /// How long it may take.
+    pub budget: Duration,
+    /// A candidate whose error is larger is wrong.
+    pub max_error: f64,
+    /// Most bytes of workspace.
+    pub max_workspace: u64,
+}
+
+/// How far tuning is.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Candidates that were timed to the end; those of code that was timed before counted apart.
+    pub timed: usize,
+    /// Candidates whose code was timed as another's.
+    pub same_code: usize,
+    /// Candidates that were given up early.
+    pub stopped: usize,
+    /// Candidates that failed: not compiled, wrong, crashed, too slow to wait for, too large.
+    pub failed: usize,
+    /// Seconds of all layers under the best that is known, counted.
+    pub seconds: f64,
+    /// Share of it that further rounds are expected to gain.
+    pub expected: f64,
+    /// Share of the budget that is used.
+    pub used: f64,
+    /// The layer at work.
+    pub at: String,
+}
+
+/// Tells how tuning goes, and whether it is to end.
+pub trait Observer {
+    /// A trial has ended; it is to be kept.
+    fn trial(&mut self, trial: &Trial);
+    /// How far tuning is.
+    fn standing(&mut self, standing: &Standing);
+    /// Whether tuning is to end now.
+    fn interrupted(&self) -> bool;
+}
+
+/// Tunes layers. Their searches know in the end what was found.
+pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer: &mut dyn Observer) {
+    let start = Instant::now();
+    let (standing, codes, incumbents) = (Standing::default(), HashMap::new(), HashMap::new());
+    Tuner { tasks, pool, options, observer, start, standing, codes, incumbents }.run();
+}
+
+struct Tuner<'a> {
+    tasks: &'a mut [Task],
+    pool: &'a mut Pool,
+    options: &'a TuneOptions,
+    observer: &'a mut dyn Observer,
+    start: Instant,
+    standing: Standing,
+    /// The trial that timed a layer's machine code, by task and hash.
+    codes: HashMap<(usize, String), Trial>,
+    /// Time and artifact of the fastest candidate of each task so far.
+    incumbents: HashMap<usize, (f64, Arc<ArtifactFile>)>,
+}
+
+impl Tuner<'_> {
+    fn run(&mut self) {
+        let rounds = self.options.budget.mul_f64(1.0 - FINISH);
+        let mut batches: Vec<Batch> = vec![];
+        loop {
+            while batches.len() < AT_ONCE && self.start.elapsed() < rounds && !self.observer.interrupted() {
+                let Some(task) = self.next_task(&batches) else { break };
+                let proposed = self.tasks[task].search.propose();
+                if proposed.is_empty() {
+                    self.tasks[task].search.end_round();
+                    continue;
+                }
+                batches.push(self.begin(task, proposed));
+            }
+            if batches.is_empty() {
+                break;
+            }
+            self.tell(&batches);
+            self.wait(&mut batches);
+            batches.retain(|batch| {
+                let done = batch.is_done();
+                if done {
+                    self.tasks[batch.task].search.end_round();
+                }
+                !done
+            });
+        }
+        self.finish();
+    }
+
+    /// The layer that promises most, of those that are not at work.
+    fn next_task(&self, batches: &[Batch]) -> Option<usize> {
+        let all: f64 = self.tasks.iter().map(time).sum();
+        let gain = |k: &usize| self.tasks[*k].search.expected_gain() * time(&self.tasks[*k]);
+        let free = (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k));
+        let best = free.max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.cmp(a)))?;
+        (gain(&best) > WORTHLESS * all).then_some(best)
+    }
+
+    fn begin(&mut self, task: usize, points: Vec<usize>) -> Batch {
+        let mut batch = Batch::new(task);
+        for point in points {
+            let job = self.compile_job(task, point);
+            batch.compiling.insert(self.pool.submit_compile(job), point);
+        }
+        batch
+    }
+
+    fn compile_job(&self, task: usize, point: usize) -> CompileJob {
+        let Setting { isa, threads, backend, .. } = &self.options.setting;
+        let Task { workload, input, output, search, .. } = &self.tasks[task];
+        CompileJob {
+            layer: workload.0.clone(),
+            input: input.clone(),
+            output: output.clone(),
+            candidate: search.points()[point].candidate.to_string(),
+            isa: isa.clone(),
+            backend: backend.clone(),
+            threads: *threads,
+        }
+    }
+
+    /// Waits for an event and deals with it.
+    fn wait(&mut self, batches: &mut [Batch]) {
+        let Some(event) = self.pool.next_event(Duration::from_millis(200)) else {
+            if self.observer.interrupted() {
+                // What is at work ends; what waits is dropped with the pool.
+                batches.iter_mut().for_each(Batch::drop_all);
+            }
+            return;
+        };
+        let Some(batch) = batches.iter_mut().find(|batch| batch.owns(event.ticket)) else { return };
+        self.handle(batch, event);
+    }
+
+    fn handle(&mut self, batch: &mut Batch, event: Event) {
+        let Some((point, compiled)) = batch.take(event.ticket) else { return };
+        let task = batch.task;
+        let mut trial = self.blank(task, point);
+        if let Some((compiled, _)) = &compiled {
+            trial.code.clone_from(&compiled.code);
+            (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
+        }
+        match event.end {
+            End::Compiled(compiled, file) => {
+                trial.code.clone_from(&compiled.code);
+                (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
+                let known = self.codes.get(&(task, compiled.code.clone()));
+                if compiled.workspace > self.options.max_workspace {
+                    trial.outcome = Outcome::OutOfMemory;
+                } else if let Some(known) = known {
+                    trial.outcome = Outcome::SameCode;
+                    (trial.error, trial.samples) = (known.error, known.samples.clone());
+                } else {
+                    let job =
+                        self.measure_job(task, point, &file, self.incumbents.get(&task).map(|(_, file)| file.clone()));
+                    batch.measuring.insert(self.pool.submit_measure(job), (point, compiled, file));
+                    return;
+                }
+            }
+            End::Measured(measured) => {
+                trial.outcome = measured.outcome();
+                trial.error = Some(measured.error);
+                trial.samples = measured.samples;
+                if trial.outcome == Outcome::Timed {
+                    self.codes.insert((task, trial.code.clone()), trial.clone());
+                    let seconds = median(&trial.samples.cold);
+                    let best = self.incumbents.get(&task).map_or(f64::INFINITY, |(best, _)| *best);
+                    if let Some((_, file)) = compiled.filter(|_| seconds < best) {
+                        self.incumbents.insert(task, (seconds, file));
+                    }
+                }
+            }
+            End::Failed(outcome) => trial.outcome = outcome,
+        }
+        self.keep(task, &trial);
+    }
+
+    fn measure_job(
+        &self,
+        task: usize,
+        point: usize,
+        file: &Arc<ArtifactFile>,
+        incumbent: Option<Arc<ArtifactFile>>,
+    ) -> MeasureJob {
+        let Task { workload, search, .. } = &self.tasks[task];
+        let point = &search.points()[point];
+        // Each turn runs the candidate and the incumbent a few times.
+        let seconds = (RUNS * 6.0 * point.estimate).clamp(SHORTEST, LONGEST);
+        MeasureJob {
+            layer: workload.0.clone(),
+            candidate: point.candidate.to_string(),
+            artifact: file.clone(),
+            incumbent,
+            threads: self.options.setting.threads,
+            seconds,
+            stop_above: STOP_ABOVE,
+            max_error: self.options.max_error,
+        }
+    }
+
+    fn blank(&self, task: usize, point: usize) -> Trial {
+        let Task { workload, input, output, search, .. } = &self.tasks[task];
+        Trial {
+            workload: workload.clone(),
+            input: input.clone(),
+            output: output.clone(),
+            candidate: search.points()[point].candidate.to_string(),
+            outcome: Outcome::TimedOut,
+            estimate: search.points()[point].estimate,
+            error: None,
+            workspace: 0,
+            packed: 0,
+            code: String::new(),
+            samples: Samples::default(),
+        }
+    }
+
+    fn keep(&mut self, task: usize, trial: &Trial) {
+        match trial.outcome {
+            Outcome::Timed => self.standing.timed += 1,
+            Outcome::SameCode => self.standing.same_code += 1,
+            Outcome::StoppedEarly => self.standing.stopped += 1,
+            _ => self.standing.failed += 1,
+        }
+        self.tasks[task].search.note(trial);
+        self.observer.trial(trial);
+    }
+
+    fn tell(&mut self, batches: &[Batch]) {
+        let all: f64 = self.tasks.iter().map(time).sum();
+        self.standing.seconds = all;
+        let gains = self.tasks.iter().map(|task| task.search.expected_gain() * time(task));
+        self.standing.expected = gains.sum::<f64>() / all.max(f64::MIN_POSITIVE);
+        self.standing.used = self.start.elapsed().as_secs_f64() / self.options.budget.as_secs_f64();
+        self.standing.at = batches.first().map_or(String::new(), |batch| self.tasks[batch.task].workload.0.clone());
+        self.observer.standing(&self.standing);
+    }
+
+    /// Measures the best of each layer again, in turn with its winner, the heaviest layers first.
+    fn finish(&mut self) {
+        let mut order: Vec<usize> = (0..self.tasks.len()).collect();
+        order.sort_by(|&a, &b| time(&self.tasks[b]).total_cmp(&time(&self.tasks[a])));
+        for task in order {
+            if self.start.elapsed() > self.options.budget || self.observer.interrupted() {
+                break;
+            }
+            let finalists = self.tasks[task].search.finalists(FINALISTS);
+            self.compare(task, &finalists);
+        }
+    }
+
+    /// Lets the winner defend its place against the others, one after the other.
+    fn compare(&mut self, task: usize, finalists: &[usize]) {
+        let mut winner: Option<(usize, Arc<ArtifactFile>)> = None;
+        for &point in finalists {
+            let Some(file) = self.compiled(task, point) else { continue };
+            let Some((_, best)) = &winner else {
+                winner = Some((point, file));
+                continue;
+            };
+            let mut job = self.measure_job(task, point, &file, Some(best.clone()));
+            (job.seconds, job.stop_above) = (3.0 * job.seconds, f64::INFINITY);
+            let ticket = self.pool.submit_measure(job);
+            let Some(End::Measured(measured)) = self.end_of(ticket) else { continue };
+            let ratio = median(&measured.samples.cold) / median(&measured.samples.incumbent);
+            if ratio < NOISE {
+                winner = Some((point, file));
+            }
+        }
+        if let Some((point, _)) = winner {
+            self.tasks[task].search.settle(point);
+        }
+    }
+
+    fn compiled(&mut self, task: usize, point: usize) -> Option<Arc<ArtifactFile>> {
+        let job = self.compile_job(task, point);
+        let ticket = self.pool.submit_compile(job);
+        match self.end_of(ticket)? {
+            End::Compiled(_, file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// How the only job at work ends.
+    fn end_of(&mut self, ticket: u64) -> Option<End> {
+        loop {
+            match self.pool.next_event(Duration::from_millis(200)) {
+                Some(event) if event.ticket == ticket => return Some(event.end),
+                None if self.observer.interrupted() => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Seconds of a layer under the best that is known of it, counted.
+fn time(task: &Task) -> f64 {
+    let search = &task.search;
+    let estimate = search.points().first().map_or(0.0, |point| point.estimate);
+    task.count as f64 * search.best().map_or(estimate, |k| search.seconds(k))
+}
