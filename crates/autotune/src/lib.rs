@@ -3,8 +3,12 @@
 //! A [`Workload`] is one layer in given layouts under a target; a [`Trial`] is what happened to one candidate of it.
 //! Trials are made by worker processes, kept in a database, and become a lock file that compilation obeys.
 
+pub mod database;
+mod revision;
 mod trial;
 mod workload;
 
+pub use database::{Database, DatabaseError};
+pub use revision::revision;
 pub use trial::{Outcome, Samples, Trial};
 pub use workload::{Setting, Workload};
