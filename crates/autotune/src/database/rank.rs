@@ -1,0 +1,99 @@
+//! The best candidates of a workload by what was measured.
+
+use super::{Database, DatabaseError};
+use crate::{Outcome, Setting, Trial, Workload};
+use std::collections::BTreeMap;
+
+/// What a candidate must keep to be the choice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest error, relative to the largest element.
+    pub max_error: f64,
+    /// Most bytes of workspace, all threads.
+    pub max_workspace: u64,
+}
+
+/// A candidate that was timed to the end and keeps the limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// Its latest timed trial, with the samples of all timed trials of the same machine code, in the order taken, and
+    /// the largest error of them.
+    pub trial: Trial,
+    /// Median time with weights in memory, in seconds: what it is ranked by.
+    pub seconds: f64,
+    /// How many trials its samples come from.
+    pub measurements: usize,
+}
+
+impl Database {
+    /// The `count` fastest candidates of a workload in a setting that keep the limits, the best first; each candidate
+    /// once, by the median of its times with weights in memory. Equal times go by layouts and candidate.
+    ///
+    /// A candidate that ever computed wrong numbers there is never among them, nor one that failed when it was last
+    /// tried.
+    pub fn best(
+        &self,
+        setting: &Setting,
+        workload: &Workload,
+        limits: Limits,
+        count: usize,
+    ) -> Result<Vec<Ranked>, DatabaseError> {
+        let mut candidates: BTreeMap<_, Vec<Trial>> = BTreeMap::new();
+        for trial in self.trials(setting, workload)? {
+            let key = (trial.input.clone(), trial.output.clone(), trial.candidate.clone());
+            candidates.entry(key).or_default().push(trial);
+        }
+        let mut ranked: Vec<Ranked> = candidates.into_values().filter_map(merged).collect();
+        ranked.retain(|r| {
+            let exact = r.trial.error.is_some_and(|error| error <= limits.max_error);
+            exact && r.trial.workspace <= limits.max_workspace
+        });
+        ranked.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        ranked.truncate(count);
+        Ok(ranked)
+    }
+}
+
+/// All trials of one candidate as one, where it may be chosen.
+fn merged(trials: Vec<Trial>) -> Option<Ranked> {
+    let fails = |trial: &Trial| match trial.outcome {
+        Outcome::Timed | Outcome::StoppedEarly | Outcome::SameCode => false,
+        Outcome::NotCompiled(_) | Outcome::Wrong | Outcome::Crashed(_) => true,
+        Outcome::TimedOut | Outcome::OutOfMemory => true,
+    };
+    if trials.iter().any(|trial| trial.outcome == Outcome::Wrong) || trials.last().is_some_and(fails) {
+        return None;
+    }
+    let timed = |trial: &Trial| trial.outcome == Outcome::Timed && !trial.samples.cold.is_empty();
+    let mut latest = trials.iter().rev().find(|trial| timed(trial))?.clone();
+    let same: Vec<&Trial> = trials.iter().filter(|trial| timed(trial) && trial.code == latest.code).collect();
+    let all = |of: fn(&Trial) -> &Vec<f64>| same.iter().flat_map(|trial| of(trial)).copied().collect::<Vec<f64>>();
+    latest.samples.warm = all(|trial| &trial.samples.warm);
+    latest.samples.cold = all(|trial| &trial.samples.cold);
+    latest.samples.incumbent = all(|trial| &trial.samples.incumbent);
+    latest.error = same.iter().filter_map(|trial| trial.error).reduce(f64::max);
+    let (seconds, measurements) = (median(&latest.samples.cold)?, same.len());
+    Some(Ranked { trial: latest, seconds, measurements })
+}
+
+/// The median; of an even number, the mean of the middle two.
+pub(super) fn median(times: &[f64]) -> Option<f64> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = if sorted.len().is_multiple_of(2) { *sorted.get(sorted.len() / 2 - 1)? } else { upper };
+    Some(lower + (upper - lower) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0]), Some(3.0));
+        assert_eq!(median(&[9.0, 1.0, 3.0]), Some(3.0));
+        assert_eq!(median(&[9.0, 1.0, 3.0, 2.0]), Some(2.5));
+    }
+}
