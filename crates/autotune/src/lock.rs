@@ -93,6 +93,13 @@ impl Section {
     }
 }
 
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Section { isa, threads, max_error, max_workspace } = self;
+        write!(f, "{isa} threads={threads} max_error={max_error} max_workspace={max_workspace}")
+    }
+}
+
 impl Lock {
     /// Reads a lock file.
     pub fn parse(text: &str) -> Result<Lock, LockError> {
@@ -178,8 +185,7 @@ impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADING}")?;
         for (section, locked) in &self.sections {
-            let Section { isa, threads, max_error, max_workspace } = section;
-            writeln!(f, "[{isa} threads={threads} max_error={max_error} max_workspace={max_workspace}]")?;
+            writeln!(f, "[{section}]")?;
             for (name, value) in
                 [("backend", &locked.backend), ("revision", &locked.revision), ("machine", &locked.machine)]
             {

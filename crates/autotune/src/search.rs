@@ -93,6 +93,19 @@ impl Search {
         }
     }
 
+    /// Goes on after trials of before: they count as the rounds that they would have been.
+    pub fn resume(&mut self) {
+        let rounds = self.tried().div_ceil(ROUND);
+        while self.rounds < rounds {
+            self.end_round();
+        }
+    }
+
+    /// The point of a candidate.
+    pub fn point_of(&self, candidate: &Candidate) -> Option<usize> {
+        self.by_text.get(&candidate.to_string()).copied()
+    }
+
     /// Ends a round: takes note of how far the search has come.
     pub fn end_round(&mut self) {
         self.rounds += 1;

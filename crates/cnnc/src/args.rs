@@ -28,6 +28,12 @@ pub struct CompileArgs {
     /// [default: 256M, more only where nothing else computes a layer]
     #[arg(long, value_name = "BYTES", value_parser = byte_count)]
     pub max_workspace: Option<usize>,
+    /// Measured choices to compile by: a lock file, as `cnnc tune` writes it
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Refuse layers that the lock file does not list
+    #[arg(long, requires = "lock")]
+    pub locked: bool,
     /// Folder for each stage that changed something, as numbered text files
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -56,6 +62,12 @@ impl CompileArgs {
         words.extend(["--max-error".into(), self.max_error.to_string().into()]);
         if let Some(bytes) = self.max_workspace {
             words.extend(["--max-workspace".into(), bytes.to_string().into()]);
+        }
+        if let Some(lock) = &self.lock {
+            words.extend(["--lock".into(), lock.into()]);
+        }
+        if self.locked {
+            words.push("--locked".into());
         }
         if let Some(folder) = &self.dump {
             words.extend(["--dump".into(), folder.into()]);

@@ -13,6 +13,7 @@ pub mod opt;
 pub mod profile;
 pub mod run;
 pub mod shapes;
+pub mod tune;
 pub mod worker;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +47,7 @@ pub enum Command {
     BenchLayers(bench_layers::Args),
     Profile(profile::Args),
     Check(check::Args),
+    Tune(tune::Args),
     Inspect(inspect::Args),
     Machine(machine::Args),
     Opt(opt::Args),

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Machine(args) => machine::run(args),
-        Command::BenchLayers(_) => {
+        Command::BenchLayers(_) | Command::Tune(_) => {
             process::catch_interrupts();
             process::compiler(std::env::args_os().skip(1))
         }

@@ -130,7 +130,8 @@ impl Machine {
     }
 }
 
-fn fingerprint() -> String {
+/// What identifies this machine: processor; caches; number of processors; features.
+pub fn fingerprint() -> String {
     let caches = [1, 2, 3].map(|level| cache_bytes(level).unwrap_or(0).to_string()).join("/");
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let field = |name| processor_field(name).unwrap_or_default();

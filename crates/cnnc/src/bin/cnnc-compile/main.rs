@@ -5,9 +5,11 @@ mod check;
 mod compile;
 mod failure;
 mod list;
+mod lock;
 mod opt;
 mod options;
 mod shapes;
+mod tune;
 mod worker;
 
 use clap::Parser;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Command::BenchLayers(args) => bench_layers::run(args),
         Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
+        Command::Tune(args) => tune::run(args),
         Command::Worker(args) => worker::run(args),
         Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) | Command::Machine(_) => {
             Err(CliError::Usage("cnnc does that".into()))

@@ -1,0 +1,97 @@
+//! `cnnc tune`: candidates of all layers of some models, measured; the winners as lock files.
+//!
+//! Models are imported, and their layers become tasks, each once however many models have it. Tuning
+//! ([`cnnc_autotune::tuner`]) begins with what the database knows of this setting and appends every trial to it. In the
+//! end each network is compiled with the winners and without, and both are run in turn: where the winners are no faster
+//! as a network, the lock holds what would have been chosen anyway.
+
+mod networks;
+mod observer;
+mod tasks;
+mod verdict;
+
+use crate::failure;
+use crate::options::options;
+use cnnc_artifact::write_atomically;
+use cnnc_autotune::lock::Lock;
+use cnnc_autotune::tuner::{TuneOptions, tune};
+use cnnc_autotune::worker::{Pool, PoolOptions};
+use cnnc_autotune::{Database, DatabaseError, Setting, revision};
+use cnnc_cli::args::processors;
+use cnnc_cli::commands::tune::Args;
+use cnnc_cli::{CliError, process};
+use cnnc_runtime::machine::fingerprint;
+use observer::Watch;
+use std::io::Write;
+use std::path::Path;
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let threads = args.threads.map_or_else(processors, usize::from);
+    let options = options(&args.compile, threads)?;
+    let [target] = &options.targets[..] else {
+        return Err(CliError::Usage(
+            "one instruction set is tuned for at a time: --target native, x86-64-v3, ..".into(),
+        ));
+    };
+    let setting = Setting {
+        isa: target.isa.name().into(),
+        threads,
+        backend: options.backend.version(),
+        revision: revision().into(),
+        machine: fingerprint(),
+    };
+    let path = args.db.clone().or_else(Database::default_path);
+    let path = path.ok_or_else(|| CliError::Usage("there is no home folder; say where with --db FILE".into()))?;
+    let database = Database::open_or_create(&path).map_err(database_failure)?;
+    let networks = networks::load(&args.models, &options)?;
+    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed)?;
+    let known = tasks::recall(&mut tasks, &database, &setting).map_err(database_failure)?;
+    process::catch_interrupts();
+    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
+    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
+        .map_err(|e| CliError::Crash(e.to_string()))?;
+    let session = database.begin_session(args.seed, "tune").map_err(database_failure)?;
+    let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
+    watch.begins(&networks, tasks.len(), shared, known)?;
+    let tuning = TuneOptions {
+        setting: setting.clone(),
+        budget: args.budget,
+        max_error: options.bounds.max_error,
+        max_workspace: options.bounds.workspace() as u64,
+    };
+    tune(&mut tasks, &mut pool, &tuning, &mut watch);
+    drop(pool);
+    watch.ended()?;
+    for network in &networks {
+        let verdict = verdict::of(network, &tasks, &setting, &options, target)?;
+        let lock = args.lock_of(&network.path, networks.len());
+        write_lock(&lock, &verdict.lock)?;
+        watch.network(&verdict, &lock)?;
+    }
+    Ok(())
+}
+
+/// Writes a lock file; choices for other settings that the file has already stay.
+fn write_lock(path: &Path, new: &Lock) -> Result<(), CliError> {
+    let mut lock = match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let wrong = |e: cnnc_autotune::lock::LockError| CliError::File { path: path.into(), what: e.to_string() };
+            Lock::parse(&text).map_err(wrong)?
+        }
+        Err(_) => Lock::default(),
+    };
+    lock.sections.extend(new.sections.clone());
+    Ok(write_atomically(path, |file| file.write_all(lock.to_string().as_bytes()))?)
+}
+
+fn database_failure(error: DatabaseError) -> CliError {
+    match error.is_users() {
+        true => CliError::Usage(error.to_string()),
+        false => CliError::Crash(error.to_string()),
+    }
+}
+
+/// A failure of the compiler, as the command line reports it.
+fn compile_failure(error: cnnc_compiler::CompileError) -> CliError {
+    failure::compile(error)
+}

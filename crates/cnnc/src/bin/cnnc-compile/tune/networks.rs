@@ -1,0 +1,59 @@
+//! The models that are tuned.
+
+use super::compile_failure;
+use cnnc_cli::CliError;
+use cnnc_compiler::{Options, import_and_optimize};
+use cnnc_ir::graph::Graph;
+use std::path::{Path, PathBuf};
+
+/// A model, imported and optimized.
+pub struct Network {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its graph.
+    pub graph: Graph,
+}
+
+impl Network {
+    /// Name of the file without its ending.
+    pub fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Loads models and the models of folders. Of a folder, those that cannot be imported are left out with a note; it is
+/// an error where none is left.
+pub fn load(paths: &[PathBuf], options: &Options) -> Result<Vec<Network>, CliError> {
+    let mut networks = vec![];
+    for path in paths {
+        if path.is_dir() {
+            let before = networks.len();
+            for model in models_in(path)? {
+                match import(&model, options) {
+                    Ok(network) => networks.push(network),
+                    Err(error) => eprintln!("note: {} is left out: {error}", model.display()),
+                }
+            }
+            if networks.len() == before {
+                return Err(CliError::File { path: path.clone(), what: "no model in this folder can be tuned".into() });
+            }
+        } else {
+            networks.push(import(path, options)?);
+        }
+    }
+    Ok(networks)
+}
+
+fn import(path: &Path, options: &Options) -> Result<Network, CliError> {
+    let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(compile_failure)?;
+    Ok(Network { path: path.to_path_buf(), graph })
+}
+
+fn models_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |source| CliError::Read { path: folder.to_path_buf(), source };
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    let mut models: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    models.retain(|path| path.extension().is_some_and(|ending| ending == "onnx"));
+    models.sort();
+    Ok(models)
+}

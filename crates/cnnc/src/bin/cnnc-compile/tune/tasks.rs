@@ -1,0 +1,117 @@
+//! Layers of networks as tasks of the tuner.
+
+use super::compile_failure;
+use super::networks::Network;
+use crate::failure;
+use cnnc_autotune::layer::contents;
+use cnnc_autotune::search::{Point, Search};
+use cnnc_autotune::tuner::Task;
+use cnnc_autotune::{Database, DatabaseError, Setting, Workload};
+use cnnc_cli::CliError;
+use cnnc_compiler::shapes::{Layer, layer_of};
+use cnnc_compiler::{Bounds, choose, ways};
+use cnnc_ir::graph::Graph;
+use cnnc_lower::{Breadth, Class};
+use cnnc_tensor::{Layout, Target};
+use std::collections::BTreeMap;
+
+/// A layer has a share of the bound on the network's error: candidates that declare more are not tried.
+const SHARE_OF_ERROR: f64 = 0.6;
+
+/// A layer in the layouts that the choice by estimate has it in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its line in a list of shapes.
+    pub workload: String,
+    /// Layout of the first operand.
+    pub input: Layout,
+    /// Layout of the result.
+    pub output: Layout,
+}
+
+impl Place {
+    /// Whether a task is the layer in this place.
+    pub fn is_of(&self, task: &Task) -> bool {
+        self.workload == task.workload.0
+            && self.input.to_string() == task.input
+            && self.output.to_string() == task.output
+    }
+}
+
+/// Each layer of a graph that can be tuned: its place, and the candidate that is chosen by estimate.
+pub fn places(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<(Place, Layer, String)>, CliError> {
+    let chosen = choose(graph, target, bounds).map_err(compile_failure)?;
+    let by_name: BTreeMap<&str, _> = chosen.nodes().map(|(_, node)| (node.name.as_str(), node)).collect();
+    let place = |layer: Layer, name: &str| {
+        let node = by_name.get(name)?;
+        let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
+        let candidate = node.candidate.as_ref()?.to_string();
+        Some((Place { workload: layer.workload(), input, output }, layer, candidate))
+    };
+    Ok(graph.nodes().filter_map(|(_, node)| place(layer_of(graph, node)?, &node.name)).collect())
+}
+
+/// The tasks of some networks, and how many layers there are of which another network has the like.
+pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> Result<(Vec<Task>, usize), CliError> {
+    let mut found: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
+    let mut shared = 0;
+    for network in networks {
+        let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
+        for (place, layer, candidate) in places(&network.graph, target, bounds)? {
+            own.entry(place).or_insert((layer, candidate, 0)).2 += 1;
+        }
+        for (place, (layer, candidate, count)) in own {
+            shared += usize::from(found.contains_key(&place));
+            found.entry(place).or_insert((layer, candidate, 0)).2 += count;
+        }
+    }
+    let tasks = found.into_iter().map(|(place, (layer, untuned, count))| {
+        let points = space(&layer, &place, target, bounds)?;
+        Ok(Task {
+            workload: Workload(place.workload),
+            input: place.input.to_string(),
+            output: place.output.to_string(),
+            count,
+            untuned,
+            search: Search::new(seed, points),
+        })
+    });
+    let tasks: Vec<Task> = tasks.collect::<Result<_, CliError>>()?;
+    // Where there is no choice there is nothing to tune.
+    Ok((tasks.into_iter().filter(|task| task.search.points().len() > 1).collect(), shared))
+}
+
+/// The candidates of a layer in its place, the fastest by estimate first.
+fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Result<Vec<Point>, CliError> {
+    let contents = contents::of(layer).map_err(failure::tune)?;
+    let graph = layer.graph(&contents).map_err(|e| CliError::Usage(e.to_string()))?;
+    let mut ways = ways(&graph, target, Breadth::Space).map_err(compile_failure)?;
+    ways.retain(|way| (way.input, way.output) == (place.input, place.output) && way.seconds.is_finite());
+    ways.retain(|way| way.error <= SHARE_OF_ERROR * bounds.max_error);
+    if ways.iter().any(|way| way.algorithm.class == Class::Tuned) {
+        ways.retain(|way| way.algorithm.class == Class::Tuned);
+    }
+    let mut points: Vec<Point> = vec![];
+    let mut seen = std::collections::HashSet::new();
+    for way in ways {
+        if seen.insert(way.candidate.to_string()) {
+            points.push(Point { candidate: way.candidate, estimate: way.seconds });
+        }
+    }
+    Ok(points)
+}
+
+/// Tells searches what the database knows of this setting; how many trials that are.
+pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting) -> Result<usize, DatabaseError> {
+    let mut count = 0;
+    for task in tasks {
+        for trial in database.trials(setting, &task.workload)? {
+            if (&trial.input, &trial.output) == (&task.input, &task.output) {
+                task.search.note(&trial);
+                count += 1;
+            }
+        }
+        task.search.resume();
+    }
+    Ok(count)
+}
