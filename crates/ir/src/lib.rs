@@ -5,6 +5,7 @@
 
 pub mod expr;
 pub mod graph;
+pub mod half_spectrum;
 pub mod kernel;
 pub mod minimal_filtering;
 

@@ -15,6 +15,7 @@ pub(super) mod conv;
 pub(super) mod conv_transpose;
 pub(super) mod convert;
 pub(super) mod cum_sum;
+pub(super) mod filter_spectrum;
 pub(super) mod filter_transform;
 pub(super) mod gather;
 pub(super) mod gather_elements;
@@ -356,6 +357,12 @@ pub enum Op {
         /// m of each kernel axis.
         outputs: Vec<usize>,
     },
+    /// Filters `[O, C, kernel..]` (f32 or f64) in the domain of Fourier's transform, divided by the size of a tile:
+    /// `[O, C, points]`. See [`HalfSpectrum`](crate::half_spectrum::HalfSpectrum).
+    FilterSpectrum {
+        /// Size of a tile along each kernel axis, a power of two.
+        sizes: Vec<usize>,
+    },
     /// Weighted sums along axis 0 of an operand `[n, ..]` (f32 or f64): row j of the result is the sum of
     /// `coefficients[j * n + i]` times row i.
     Combine {
@@ -400,6 +407,7 @@ impl Op {
             Op::GridSample { .. } => "grid_sample",
             Op::NonMaxSuppression { .. } => "non_max_suppression",
             Op::FilterTransform { .. } => "filter_transform",
+            Op::FilterSpectrum { .. } => "filter_spectrum",
             Op::Combine { .. } => "combine",
             Op::Convert { .. } => "convert",
         }

@@ -82,7 +82,7 @@ impl Choices<'_> {
 pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
     let mut c = Choices(bytes);
     let c = &mut c;
-    let kind = c.below(29);
+    let kind = c.below(30);
     let rank = 1 + c.below(3);
     let axis = c.below(4);
     match kind {
@@ -152,7 +152,8 @@ pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
             score_threshold: c.float(),
         },
         26 => Op::FilterTransform { outputs: c.list(rank, 5) },
-        27 => Op::Combine { coefficients: c.signed(rank) },
+        27 => Op::FilterSpectrum { sizes: c.list(rank, 5) },
+        28 => Op::Combine { coefficients: c.signed(rank) },
         _ => Op::Convert { layout: c.of(&[Layout::Plain, Layout::Blocked(4), Layout::Blocked(16)]) },
     }
 }

@@ -120,6 +120,7 @@ fn blank(name: &str) -> Option<Op> {
             Op::NonMaxSuppression { center_point: false, per_class: 0, iou_threshold: 0, score_threshold: 0 }
         }
         "filter_transform" => Op::FilterTransform { outputs: vec![] },
+        "filter_spectrum" => Op::FilterSpectrum { sizes: vec![] },
         "combine" => Op::Combine { coefficients: vec![] },
         "convert" => Op::Convert { layout: Layout::Plain },
         _ => return None,
@@ -211,6 +212,7 @@ fn fields(op: &mut Op) -> Vec<Field<'_>> {
             ("score_threshold", float(score_threshold)),
         ],
         Op::FilterTransform { outputs } => vec![("outputs", list(outputs))],
+        Op::FilterSpectrum { sizes } => vec![("sizes", list(sizes))],
         Op::Combine { coefficients } => vec![("coefficients", list(coefficients))],
         Op::Convert { layout } => vec![("layout", Box::new(layout))],
     }
