@@ -1,5 +1,6 @@
 //! Convolution algorithms, one file each, and what they share: the shape of a region and its sum over register tiles.
 
+mod bilinear;
 mod dense;
 pub mod depthwise;
 pub mod direct;

@@ -4,47 +4,49 @@
 //! The last two passes over a small tile are one: of the first of them only those results are formed at a time that share
 //! something ([`Group`](crate::linear_map::Group)), and they go through the second in registers.
 
+use super::shape::{Axis, Winograd};
+use crate::conv::bilinear::{Grid, Points, StoreLine, TileTransform, Tiling};
 use crate::linear_map::LinearMap;
-use cnnc_ir::kernel::{Buf, KernelBuilder, Role, Val};
-use cnnc_tensor::DType;
-use cnnc_tensor::row_major_strides;
+use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
 
-/// Where vectors of a tile lie: element index of the first, and elements from one to the next along each axis.
-#[derive(Clone, Debug)]
-pub struct Grid {
-    /// Buffer.
-    pub buffer: Buf,
-    /// First vector.
-    pub base: Val,
-    /// Strides along the axes.
-    pub strides: Vec<i64>,
-}
-
-impl Grid {
-    /// Vectors of `dims` one after the other from the start of a buffer.
-    pub fn dense(b: &mut KernelBuilder, buffer: Buf, dims: &[usize], lanes: usize) -> Grid {
-        let strides = row_major_strides(dims).iter().map(|&s| (s * lanes) as i64).collect();
-        Grid { buffer, base: b.index(0), strides }
+impl TileTransform for Winograd {
+    fn between(&self) -> usize {
+        let (axes, last) = mapped_axes(&self.tiling);
+        if axes.len() > last { self.tiling.size() } else { 0 }
     }
 
-    /// The element index of a vector.
-    pub fn at(&self, b: &mut KernelBuilder, coords: &[Val]) -> Val {
-        let terms: Vec<(Val, i64)> = coords.iter().copied().zip(self.strides.iter().copied()).collect();
-        let offset = b.address(0, &terms);
-        b.add(offset, self.base)
+    /// `B^T d B`.
+    fn forward(&self, b: &mut KernelBuilder, from: &Grid, between: Buf, to: &Points) {
+        let to = to.grid(&self.tiling.sizes());
+        let last = self.tiling.line_axis();
+        Transform::new(self, |axis| &axis.forward, between).emit(b, from, &mut |b, at, results| {
+            to.store_line(b, at, last, results);
+        });
+    }
+
+    /// `A^T m A`.
+    fn inverse(&self, b: &mut KernelBuilder, from: &Points, between: Buf, store: &mut StoreLine) {
+        let from = from.grid(&self.tiling.sizes());
+        Transform::new(self, |axis| &axis.inverse, between).emit(b, &from, store);
     }
 }
-
-/// What becomes of a line of results: the coordinates on the other axes (0 on the line's own), and the results.
-pub type StoreLine<'a> = dyn FnMut(&mut KernelBuilder, &[Val], &[Val]) + 'a;
 
 /// Most vectors of a plane whose two passes are one, and lanes of a target that has the registers for it. More would be
 /// spilled.
 const PLANE: (usize, usize) = (49, 16);
 
+/// The axes of more than one element, and how many of them make the last pass.
+fn mapped_axes(tiling: &Tiling) -> (Vec<usize>, usize) {
+    let axes: Vec<usize> = (0..tiling.axes.len()).filter(|&k| tiling.axes[k].size > 1).collect();
+    let plane: usize = axes.iter().rev().take(2).map(|&k| tiling.axes[k].size).product();
+    let most = if plane <= PLANE.0 && tiling.lanes >= PLANE.1 { 2 } else { 1 };
+    let last = axes.len().min(most);
+    (axes, last)
+}
+
 /// The transform of a tile: a linear map for each axis.
 #[derive(Clone, Debug)]
-pub struct Transform<'a> {
+struct Transform<'a> {
     /// The maps, and along which axes; the last is the one whose lines are stored.
     maps: Vec<(&'a LinearMap, usize)>,
     /// Extents before.
@@ -57,38 +59,22 @@ pub struct Transform<'a> {
 }
 
 impl<'a> Transform<'a> {
-    /// A transform by the maps of all axes, where `None` leaves an axis as it is, of a tile of `dims` vectors. Declares
-    /// the scratch that it needs.
-    pub fn declare(
-        b: &mut KernelBuilder,
-        name: &str,
-        maps: impl Iterator<Item = Option<&'a LinearMap>>,
-        dims: Vec<usize>,
-        lanes: usize,
-    ) -> Transform<'a> {
-        let maps: Vec<(&LinearMap, usize)> = maps.enumerate().filter_map(|(axis, map)| Some((map?, axis))).collect();
-        let plane: usize = maps.iter().rev().take(2).map(|&(_, axis)| dims[axis]).product();
-        let last = if plane <= PLANE.0 && lanes >= PLANE.1 { 2.min(maps.len()) } else { 1.min(maps.len()) };
-        let elems = if maps.len() > last { dims.iter().product::<usize>() * lanes } else { 0 };
-        let between = b.buffer(name, DType::F32, elems, Role::Scratch);
-        Transform { maps, dims, lanes, last, between }
+    /// By one of the maps of each axis.
+    fn new(winograd: &'a Winograd, map: impl Fn(&'a Axis) -> &'a LinearMap, between: Buf) -> Transform<'a> {
+        let (axes, last) = mapped_axes(&winograd.tiling);
+        let maps = axes.into_iter().map(|k| (map(&winograd.axes[k]), k)).collect();
+        Transform { maps, dims: winograd.tiling.sizes(), lanes: winograd.tiling.lanes, last, between }
     }
 
     /// Emits the transform of a tile. `store` gets each line along the last axis.
-    pub fn emit(&self, b: &mut KernelBuilder, from: &Grid, store: &mut StoreLine) {
+    fn emit(&self, b: &mut KernelBuilder, from: &Grid, store: &mut StoreLine) {
         let mut source = from.clone();
         let mut dims = self.dims.clone();
         let (before, last) = self.maps.split_at(self.maps.len() - self.last);
         for &(map, axis) in before {
             let to = Grid::dense(b, self.between, &self.dims, self.lanes);
             let pass = Pass { maps: &[(map, axis)], dims: &dims, lanes: self.lanes };
-            pass.emit(b, &source, &mut |b, at, results| {
-                let first = to.at(b, at);
-                for (k, &value) in results.iter().enumerate() {
-                    let index = b.offset(first, k as i64 * to.strides[axis]);
-                    b.store(to.buffer, index, value);
-                }
-            });
+            pass.emit(b, &source, &mut |b, at, results| to.store_line(b, at, axis, results));
             dims[axis] = map.results();
             source = to;
         }

@@ -1,43 +1,41 @@
-//! The transform of the products to the result: `A^T m A`, then the tail, one vector of output channels at a time.
+//! The transform of the products to the result, then the tail, one vector of output channels at a time.
 
-use super::shape::Winograd;
-use super::transform::{Grid, Transform};
+use super::{Bilinear, Points};
 use crate::operand::Position;
 use crate::tail::Tail;
-use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Val};
-use cnnc_tensor::row_major_strides;
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
+use cnnc_tensor::{DType, row_major_strides};
 
 /// Buffers of the transform.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub struct OutputTransform<'a> {
-    winograd: &'a Winograd,
+    bilinear: &'a Bilinear<'a>,
     tail: &'a Tail,
     /// Products `[point][tile][nv * lanes]`.
     products: Buf,
     out: Buf,
-    transform: Transform<'a>,
+    /// The tile between two passes.
+    between: Buf,
 }
 
 impl<'a> OutputTransform<'a> {
     /// Declares the scratch that it needs.
     pub fn declare(
         b: &mut KernelBuilder,
-        winograd: &'a Winograd,
+        bilinear: &'a Bilinear<'a>,
         tail: &'a Tail,
         products: Buf,
         out: Buf,
     ) -> OutputTransform<'a> {
-        let maps = winograd.axes.iter().map(|a| (a.points > 1).then_some(&a.inverse));
-        let transform = Transform::declare(b, "half", maps, winograd.point_dims(), winograd.lanes);
-        OutputTransform { winograd, tail, products, out, transform }
+        let between = b.buffer("half", DType::F32, bilinear.transform.between() * bilinear.tiling.lanes, Role::Scratch);
+        OutputTransform { bilinear, tail, products, out, between }
     }
 
     /// The tiles `first..first + count` of a bundle of which `vectors` are there.
     pub fn emit(&self, b: &mut KernelBuilder, bundle: Val, vectors: usize, first: Val, count: Val) {
-        let winograd = self.winograd;
-        let (lanes, nv) = (winograd.lanes as i64, winograd.blocking.nv as i64);
-        let mut extents = vec![winograd.shape.images];
-        extents.extend(winograd.axes.iter().map(|a| a.tiles));
+        let tiling = self.bilinear.tiling;
+        let (lanes, nv) = (tiling.lanes as i64, tiling.blocking.nv as i64);
+        let extents = tiling.tile_extents();
         b.serial(0, vectors as i64, |b, j| {
             let vector = b.address(0, &[(bundle, nv), (j, 1)]);
             let zero = b.index(0);
@@ -51,15 +49,12 @@ impl<'a> OutputTransform<'a> {
     }
 
     fn tile(&self, b: &mut KernelBuilder, base: Val, at: &[Val], vector: Val) {
-        let winograd = self.winograd;
-        let step = winograd.product().product_stride() as i64;
-        let strides = winograd.point_strides().iter().map(|&s| s as i64 * step).collect();
-        let source = Grid { buffer: self.products, base, strides };
-        // The last axis comes last, so that a line of results lies together.
-        let Some(last) = winograd.axes.iter().rposition(|a| a.points > 1) else { return };
-        let firsts: Vec<Val> = winograd.axes.iter().zip(&at[1..]).map(|(a, &t)| b.scale(t, a.m as i64)).collect();
-        let channel = b.scale(vector, winograd.lanes as i64);
-        self.transform.emit(b, &source, &mut |b, line, results| {
+        let tiling = self.bilinear.tiling;
+        let source = Points { buffer: self.products, base, stride: tiling.product().product_stride() as i64 };
+        let last = tiling.line_axis();
+        let firsts: Vec<Val> = tiling.axes.iter().zip(&at[1..]).map(|(a, &t)| b.scale(t, a.m as i64)).collect();
+        let channel = b.scale(vector, tiling.lanes as i64);
+        self.bilinear.transform.inverse(b, &source, self.between, &mut |b, line, results| {
             let mut coords = vec![at[0], channel];
             coords.extend(firsts.iter().zip(line).map(|(&first, &k)| b.add(first, k)));
             let inside = self.line_exists(b, last, &coords);
@@ -74,7 +69,7 @@ impl<'a> OutputTransform<'a> {
     /// Whether the other coordinates of a line lie in the result; `None` where they always do.
     fn line_exists(&self, b: &mut KernelBuilder, along: usize, coords: &[Val]) -> Option<Val> {
         let mut exists: Option<Val> = None;
-        for (k, axis) in self.winograd.axes.iter().enumerate() {
+        for (k, axis) in self.bilinear.tiling.axes.iter().enumerate() {
             if k == along || axis.output.is_multiple_of(axis.m) {
                 continue;
             }
@@ -87,12 +82,12 @@ impl<'a> OutputTransform<'a> {
 
     /// A line of results, its tail and its stores; those beyond the image are left out.
     fn line(&self, b: &mut KernelBuilder, along: usize, vector: Val, coords: &[Val], results: &[Val]) {
-        let winograd = self.winograd;
-        let lanes = winograd.lanes as i64;
-        let size = winograd.shape.pixels() as i64 * lanes;
-        let axis = &winograd.axes[along];
-        let mut terms = vec![(coords[0], winograd.vectors() as i64 * size), (vector, size)];
-        let strides = row_major_strides(&winograd.shape.output);
+        let tiling = self.bilinear.tiling;
+        let lanes = tiling.lanes as i64;
+        let size = tiling.shape.pixels() as i64 * lanes;
+        let axis = &tiling.axes[along];
+        let mut terms = vec![(coords[0], tiling.vectors() as i64 * size), (vector, size)];
+        let strides = row_major_strides(&tiling.shape.output);
         terms.extend(coords[2..].iter().zip(&strides).map(|(&at, &stride)| (at, stride as i64 * lanes)));
         let first = b.address(0, &terms);
         let step = strides[along] as i64 * lanes;
@@ -101,7 +96,7 @@ impl<'a> OutputTransform<'a> {
             let mut coords = coords.to_vec();
             coords[2 + along] = b.offset(coords[2 + along], k as i64);
             let flat = b.offset(first, k as i64 * step);
-            let at = Position { coords: &coords, flat, lanes: winograd.lanes as u16, count: None };
+            let at = Position { coords: &coords, flat, lanes: tiling.lanes as u16, count: None };
             let fixed: &Vec<Option<Val>> = fixed.get_or_insert_with(|| self.tail.load_fixed(b, &at, 2 + along));
             let store = |b: &mut KernelBuilder| {
                 let value = self.tail.apply_with(b, value, &at, fixed);

@@ -1,78 +1,76 @@
-//! The transform of the input: a tile of the image, `B^T d B`, one vector of channels at a time.
+//! The transform of the input: the tiles of a block, one vector of channels at a time.
 //!
 //! Tiles inside the image are read in place. Those that reach into the padding are first copied to scratch, with zeros.
 
-use super::shape::Winograd;
-use super::transform::{Grid, Transform};
+use super::{Bilinear, Grid, Points};
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
 use cnnc_tensor::{DType, row_major_strides};
 
 /// Buffers of the transform.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub struct InputTransform<'a> {
-    winograd: &'a Winograd,
+    bilinear: &'a Bilinear<'a>,
     x: Buf,
     /// Transformed blocks `[block][point][channel block][tile][lanes]`.
     out: Buf,
     /// The tile as read, where it reaches into the padding.
     patch: Buf,
-    transform: Transform<'a>,
+    /// The tile between two passes.
+    between: Buf,
 }
 
 impl<'a> InputTransform<'a> {
     /// Declares the scratch that it needs.
-    pub fn declare(b: &mut KernelBuilder, winograd: &'a Winograd, x: Buf, out: Buf) -> InputTransform<'a> {
-        let elems = winograd.points() * winograd.lanes;
-        let patch = b.buffer("patch", DType::F32, elems, Role::Scratch);
-        let maps = winograd.axes.iter().map(|a| (a.points > 1).then_some(&a.forward));
-        let transform = Transform::declare(b, "between", maps, winograd.point_dims(), winograd.lanes);
-        InputTransform { winograd, x, out, patch, transform }
+    pub fn declare(b: &mut KernelBuilder, bilinear: &'a Bilinear<'a>, x: Buf, out: Buf) -> InputTransform<'a> {
+        let (tiling, between) = (bilinear.tiling, bilinear.transform.between());
+        let patch = b.buffer("patch", DType::F32, tiling.size() * tiling.lanes, Role::Scratch);
+        let between = b.buffer("between", DType::F32, between * tiling.lanes, Role::Scratch);
+        InputTransform { bilinear, x, out, patch, between }
     }
 
     /// The tiles `first..first + count` for a block of channels, to a block of the result at element `to`.
     pub fn emit(&self, b: &mut KernelBuilder, channel_block: Val, first: Val, count: Val, to: Val) {
-        let winograd = self.winograd;
-        let lanes = winograd.lanes as i64;
-        let image = (winograd.shape.input_pixels() * winograd.lanes) as i64;
-        let mut extents = vec![winograd.shape.images];
-        extents.extend(winograd.axes.iter().map(|a| a.tiles));
+        let tiling = self.bilinear.tiling;
+        let lanes = tiling.lanes as i64;
+        let image = (tiling.shape.input_pixels() * tiling.lanes) as i64;
+        let extents = tiling.tile_extents();
         let zero = b.index(0);
         b.for_axis(cnnc_ir::kernel::Axis::Serial, zero, count, 1, |b, k| {
             let tile = b.add(first, k);
             let at = b.unflatten(tile, &extents);
-            let x = b.address(0, &[(at[0], winograd.channel_blocks() as i64 * image), (channel_block, image)]);
-            let starts: Vec<Val> = winograd
+            let x = b.address(0, &[(at[0], tiling.channel_blocks() as i64 * image), (channel_block, image)]);
+            let starts: Vec<Val> = tiling
                 .axes
                 .iter()
                 .zip(&at[1..])
                 .map(|(axis, &at)| b.address(-(axis.pad as i64), &[(at, axis.m as i64)]))
                 .collect();
-            let column = (winograd.blocking.tiles * winograd.lanes) as i64;
+            let column = (tiling.blocking.tiles * tiling.lanes) as i64;
             let to = b.address(0, &[(to, 1), (channel_block, column), (k, lanes)]);
             self.tile(b, x, &starts, to);
         });
     }
 
     fn tile(&self, b: &mut KernelBuilder, x: Val, starts: &[Val], to: Val) {
-        let winograd = self.winograd;
+        let tiling = self.bilinear.tiling;
         let strides = self.image_strides();
         let terms: Vec<(Val, i64)> = starts.iter().copied().zip(strides.iter().copied()).collect();
         let base = b.address(0, &terms);
         let base = b.add(base, x);
         let image = Grid { buffer: self.x, base, strides };
-        let step = winograd.product().input_stride() as i64;
-        let strides = winograd.point_strides().iter().map(|&s| s as i64 * step).collect();
-        let points = Grid { buffer: self.out, base: to, strides };
+        let points = Points { buffer: self.out, base: to, stride: tiling.product().input_stride() as i64 };
+        let transform = |b: &mut KernelBuilder, from: &Grid| {
+            self.bilinear.transform.forward(b, from, self.between, &points);
+        };
         match self.is_inside(b, starts) {
-            None => self.passes(b, &image, &points),
+            None => transform(b, &image),
             Some(inside) => b.if_else(
                 inside,
-                |b| self.passes(b, &image, &points),
+                |b| transform(b, &image),
                 |b| {
-                    let dims = winograd.point_dims();
-                    let patch = Grid::dense(b, self.patch, &dims, winograd.lanes);
+                    let patch = Grid::dense(b, self.patch, &tiling.sizes(), tiling.lanes);
                     self.copy(b, x, starts);
-                    self.passes(b, &patch, &points);
+                    transform(b, &patch);
                 },
             ),
         }
@@ -80,21 +78,24 @@ impl<'a> InputTransform<'a> {
 
     /// Elements from one pixel to the next along each axis of the image.
     fn image_strides(&self) -> Vec<i64> {
-        row_major_strides(&self.winograd.shape.input).iter().map(|&s| (s * self.winograd.lanes) as i64).collect()
+        row_major_strides(&self.bilinear.tiling.shape.input)
+            .iter()
+            .map(|&s| (s * self.bilinear.tiling.lanes) as i64)
+            .collect()
     }
 
     /// Whether a whole tile lies inside the image; `None` where all do.
     fn is_inside(&self, b: &mut KernelBuilder, starts: &[Val]) -> Option<Val> {
         let mut inside: Option<Val> = None;
-        for (axis, &start) in self.winograd.axes.iter().zip(starts) {
-            let last = (axis.tiles - 1) * axis.m + axis.points;
+        for (axis, &start) in self.bilinear.tiling.axes.iter().zip(starts) {
+            let last = (axis.tiles - 1) * axis.m + axis.size;
             let mut conditions = vec![];
             if axis.pad > 0 {
                 let zero = b.index(0);
                 conditions.push(b.compare(CmpOp::Ge, start, zero));
             }
             if last > axis.input + axis.pad {
-                let most = b.index(axis.input as i64 - axis.points as i64);
+                let most = b.index(axis.input as i64 - axis.size as i64);
                 conditions.push(b.compare(CmpOp::Le, start, most));
             }
             for condition in conditions {
@@ -104,17 +105,6 @@ impl<'a> InputTransform<'a> {
         inside
     }
 
-    fn passes(&self, b: &mut KernelBuilder, from: &Grid, to: &Grid) {
-        let Some(last) = self.winograd.axes.iter().rposition(|a| a.points > 1) else { return };
-        self.transform.emit(b, from, &mut |b, at, results| {
-            let first = to.at(b, at);
-            for (k, &value) in results.iter().enumerate() {
-                let index = b.offset(first, k as i64 * to.strides[last]);
-                b.store(to.buffer, index, value);
-            }
-        });
-    }
-
     /// Copies a tile to the patch, zeros where the image ends.
     fn copy(&self, b: &mut KernelBuilder, x: Val, starts: &[Val]) {
         let zero = b.index(0);
@@ -122,8 +112,8 @@ impl<'a> InputTransform<'a> {
     }
 
     fn copy_axis(&self, b: &mut KernelBuilder, axis: usize, at: (Val, Val), starts: &[Val], exists: Option<Val>) {
-        let winograd = self.winograd;
-        let lanes = winograd.lanes as u16;
+        let tiling = self.bilinear.tiling;
+        let lanes = tiling.lanes as u16;
         if axis == starts.len() {
             let zeros = |b: &mut KernelBuilder| {
                 let zero = b.f32(0.0, lanes);
@@ -138,10 +128,10 @@ impl<'a> InputTransform<'a> {
                 None => vector(b),
             };
         }
-        let extent = winograd.axes[axis].input as i64;
+        let extent = tiling.axes[axis].input as i64;
         let (x_stride, to_stride) =
-            (self.image_strides()[axis], (winograd.point_strides()[axis] * winograd.lanes) as i64);
-        b.serial(0, winograd.axes[axis].points as i64, |b, k| {
+            (self.image_strides()[axis], (row_major_strides(&tiling.sizes())[axis] * tiling.lanes) as i64);
+        b.serial(0, tiling.axes[axis].size as i64, |b, k| {
             let input = b.add(starts[axis], k);
             let (zero, extent) = (b.index(0), b.index(extent));
             let after = b.compare(CmpOp::Ge, input, zero);

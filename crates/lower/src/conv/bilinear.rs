@@ -1,0 +1,74 @@
+//! Convolution of stride 1 by products at points: what the bilinear algorithms (Winograd, FFT) have in common.
+//!
+//! The result is cut into tiles, whose inputs overlap by the window. A tile's inputs are transformed, multiplied point by
+//! point with the transformed weights, which is one matrix product of channels at each point, and transformed back.
+//! Tiles of all images form one list, and a block of them is done at a time: its transformed input stays in the
+//! second-level cache over all outputs, and the products of a bundle of outputs in the first.
+//!
+//! An algorithm brings the size of its tiles, the transforms of one and the operators that transform the weights.
+
+mod blockings;
+mod cost;
+mod grid;
+mod input;
+mod kernel;
+mod output;
+mod tiling;
+
+pub use blockings::blockings;
+pub use cost::{TransformCycles, seconds};
+pub use grid::{Grid, Points, StoreLine};
+pub use kernel::Bilinear;
+pub use tiling::{Blocking, TileAxis, Tiling};
+
+use super::ConvShape;
+use super::shape::is_blocked_f32;
+use crate::Region;
+use cnnc_ir::graph::Op;
+use cnnc_ir::graph::ops::PadMode;
+use cnnc_ir::kernel::{Buf, KernelBuilder};
+use cnnc_tensor::{Layout, Target};
+
+/// The transforms of a tile, on vectors of channels.
+pub trait TileTransform {
+    /// Vectors that a transform keeps between its passes.
+    fn between(&self) -> usize;
+
+    /// From the inputs of a tile to its points. `between` is scratch of as many vectors.
+    fn forward(&self, b: &mut KernelBuilder, from: &Grid, between: Buf, to: &Points);
+
+    /// From the products at the points to the outputs of a tile, line by line along [`Tiling::line_axis`]. `between`
+    /// is scratch.
+    fn inverse(&self, b: &mut KernelBuilder, from: &Points, between: Buf, store: &mut StoreLine);
+}
+
+/// The shape of a dense convolution of stride 1 with constant weights in blocked channels; `None` for others.
+pub fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
+    let shape = ConvShape::of(region)?;
+    let window = &shape.window;
+    let fits = is_blocked_f32(region, target)
+        && region.inputs[0].layout == Layout::Blocked(target.lanes)
+        && region.constants[1].is_some()
+        && shape.is_nonempty()
+        && shape.groups == 1
+        && shape.taps() > 1
+        && window.strides.iter().chain(&window.dilations).all(|&s| s == 1);
+    fits.then_some(shape)
+}
+
+/// From weights `[outputs, channels, points..]` to `[bundle][point][channel][nv * lanes]`.
+pub fn pack_points(tiling: &Tiling, axes: usize) -> Vec<Op> {
+    let shape = &tiling.shape;
+    let width = tiling.blocking.nv * tiling.lanes;
+    let (outputs, channels) = (tiling.bundles() * width, tiling.channel_blocks() * tiling.lanes);
+    let mut ops = vec![];
+    if (outputs, channels) != (shape.outputs, shape.channels) {
+        let mut end = vec![0; axes + 2];
+        end[0] = (outputs - shape.outputs) as isize;
+        end[1] = (channels - shape.channels) as isize;
+        ops.push(Op::Pad { mode: PadMode::Constant, begin: vec![0; end.len()], end });
+    }
+    ops.push(Op::Reshape { dims: vec![tiling.bundles(), width, channels, tiling.points] });
+    ops.push(Op::Transpose { perm: vec![0, 3, 2, 1] });
+    ops
+}

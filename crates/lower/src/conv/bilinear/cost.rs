@@ -1,0 +1,85 @@
+//! Estimated time of a convolution by products at points on one thread.
+
+use super::Tiling;
+use crate::tiled::multiply_adds_per_cycle;
+use cnnc_tensor::Target;
+
+/// Least share of the traffic that hides behind the products.
+const HIDDEN: f64 = 0.25;
+/// Share of the weights that come from memory behind the first register tile of each point, where it takes long enough.
+const STREAMED: f64 = 0.8;
+
+/// Cycles of the transforms of one tile of one vector of channels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransformCycles {
+    /// From the image to the points.
+    pub forward: f64,
+    /// From the products to the result.
+    pub inverse: f64,
+}
+
+/// Estimated seconds.
+pub fn seconds(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64 {
+    cycles(tiling, transforms, target) / target.ceilings.hertz()
+}
+
+fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64 {
+    let blocking = &tiling.blocking;
+    let (points, vector) = (tiling.points as f64, tiling.lanes as f64 * 4.0);
+    let (tiles, blocks) = (tiling.tiles() as f64, tiling.blocks() as f64);
+    let (channels, vectors) = (tiling.channel_blocks() as f64, tiling.vectors() as f64);
+
+    let transform = tiles * (channels * transforms.forward + vectors * transforms.inverse);
+
+    // Register tiles: multiply-adds, or the loads that feed them.
+    let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
+    let depth = tiling.shape.channels as f64;
+    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / 2.0 };
+    // A point's weights of a bundle are read for every register tile, from the cache that holds them.
+    let rate = if depth * nv * vector < 0.6 * target.l1 as f64 { target.ceilings.l1 } else { target.ceilings.l2 };
+    let streamed = nv * vector / target.ceilings.bytes_per_cycle(rate);
+    let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);
+    let step = slowest + 0.1 * loads + 0.15 * streamed;
+    let last = tiling.tiles() % blocking.tiles;
+    let register_tiles =
+        (tiling.tiles() / blocking.tiles * (blocking.tiles / blocking.mr) + last.div_ceil(blocking.mr)) as f64;
+    let tile = step * depth * 1.03 + mr * nv * 1.5 + 12.0;
+    let product = register_tiles * tiling.bundles() as f64 * points * tile * bundle_fill(tiling);
+
+    // Weights come from memory once, and for every further block from wherever they stay: those of a bundle where
+    // bundles are outermost, else all. Vectors that the last bundle lacks are fetched with the others.
+    let ceilings = &target.ceilings;
+    let from = |bytes: f64| {
+        let rate = if bytes < 0.7 * target.l2 as f64 {
+            ceilings.l2
+        } else if bytes < 0.7 * target.l3 as f64 {
+            ceilings.l3
+        } else {
+            ceilings.memory
+        };
+        ceilings.bytes_per_cycle(rate)
+    };
+    let weights = points * depth * (tiling.bundles() * blocking.nv) as f64 * vector;
+    let kept = if blocking.shared { weights / tiling.bundles() as f64 } else { weights };
+    let once = weights / ceilings.bytes_per_cycle(ceilings.memory);
+    let weight_cycles = once + (blocks - 1.0) * weights / from(kept);
+    // The transformed input is read again for every bundle.
+    let input = tiling.product().input_elems() as f64 * 4.0;
+    let between = if blocking.shared { blocks * input } else { input };
+    let mut input_cycles = tiling.bundles() as f64 * blocks * input / from(between);
+    if between > 4.0 * target.l2 as f64 {
+        // Written once, through to memory: the next block's lines push it out.
+        input_cycles += 2.0 * between / ceilings.bytes_per_cycle(ceilings.memory);
+    }
+    let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
+    let traffic = weight_cycles + input_cycles;
+    let calls = if blocking.shared { 6000.0 } else { 3000.0 };
+    let behind_first = STREAMED * once.min(product * mr / tiles.max(mr));
+    let hidden = (HIDDEN * traffic.min(product)).max(behind_first);
+    product + traffic - hidden + transform + image / from(image) + calls
+}
+
+/// Share of a bundle's vectors that are there, on average.
+fn bundle_fill(tiling: &Tiling) -> f64 {
+    tiling.vectors() as f64 / (tiling.bundles() * tiling.blocking.nv) as f64
+}
