@@ -11,6 +11,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::direct::DIRECT,
     &crate::conv::direct_plain::DIRECT_PLAIN,
     &crate::conv::direct_plain_input::DIRECT_PLAIN_INPUT,
+    &crate::conv::fft::FFT,
     &crate::conv::grouped::GROUPED,
     &crate::conv::grouped_dense::GROUPED_DENSE,
     &crate::conv::im2col::IM2COL,

@@ -6,6 +6,7 @@ pub mod depthwise;
 pub mod direct;
 pub mod direct_plain;
 pub mod direct_plain_input;
+pub mod fft;
 pub mod grouped;
 pub mod grouped_dense;
 pub mod im2col;

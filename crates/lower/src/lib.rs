@@ -47,6 +47,7 @@ mod scatter_elements;
 mod scatter_nd;
 mod slice;
 mod softmax;
+mod straight_line;
 mod strassen;
 mod strided_copy;
 pub mod tail;

@@ -205,6 +205,15 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
             ..Problem::square(18, 20, 1, 1, 1, 0)
         };
         takes(cube, blocked, "winograd", Tail::Residual);
+        takes(Problem::square(20, 24, 11, 5, 1, 2), blocked, "fft", Tail::Residual);
+        takes(Problem::square(17, 20, 13, 7, 1, 0), blocked, "fft", Tail::Bias);
+        takes(Problem { images: 2, ..Problem::square(5, 9, 6, 3, 1, 3) }, blocked, "fft", Tail::Shift);
+        let line = Problem {
+            input: vec![45],
+            window: window(&[6], &[1], &[1], &[2], &[4]),
+            ..Problem::square(20, 24, 1, 1, 1, 0)
+        };
+        takes(line, blocked, "fft", Tail::Residual);
         takes(Problem::square(3, 24, 17, 7, 2, 3), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(3, 16, 30, 11, 4, 2), Layout::Plain, "direct_plain_input", Tail::Bias);
         takes(Problem::square(24, 24, 9, 3, 1, 1).grouped(24), blocked, "depthwise", Tail::Residual);
