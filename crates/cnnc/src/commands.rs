@@ -5,6 +5,7 @@ pub mod bench;
 pub mod bench_layers;
 pub mod check;
 pub mod compile;
+pub mod db;
 pub mod inputs;
 pub mod inspect;
 pub mod list;
@@ -47,6 +48,7 @@ pub enum Command {
     Check(check::Args),
     Inspect(inspect::Args),
     Machine(machine::Args),
+    Db(db::Args),
     Opt(opt::Args),
     List(list::Args),
     Shapes(shapes::Args),

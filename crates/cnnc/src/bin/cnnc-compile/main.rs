@@ -25,8 +25,11 @@ fn main() -> ExitCode {
         Command::BenchLayers(args) => bench_layers::run(args),
         Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
-        Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) | Command::Machine(_) => {
-            Err(CliError::Usage("cnnc does that".into()))
-        }
+        Command::Run(_)
+        | Command::Bench(_)
+        | Command::Profile(_)
+        | Command::Inspect(_)
+        | Command::Machine(_)
+        | Command::Db(_) => Err(CliError::Usage("cnnc does that".into())),
     })
 }
