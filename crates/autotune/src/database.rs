@@ -87,9 +87,15 @@ impl Database {
     /// Reads the whole file and fails where it is damaged.
     pub fn check(&self) -> Result<(), DatabaseError> {
         let found = self.connection.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0));
+        let damaged = |what: String| Err(DatabaseError::Damaged { path: self.path.clone(), what });
         match self.named(found)?.as_str() {
-            "ok" => Ok(()),
-            what => Err(DatabaseError::Damaged { path: self.path.clone(), what: what.replace('\n', " ") }),
+            "ok" => {}
+            what => return damaged(what.replace('\n', " ")),
+        }
+        let strays = "SELECT count(*) FROM pragma_foreign_key_check";
+        match self.named(self.connection.query_row(strays, [], |row| row.get::<_, i64>(0)))? {
+            0 => Ok(()),
+            count => damaged(format!("{count} trials without setting, workload or session")),
         }
     }
 

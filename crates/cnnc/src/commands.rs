@@ -5,6 +5,7 @@ pub mod bench;
 pub mod bench_layers;
 pub mod check;
 pub mod compile;
+pub mod db;
 pub mod inputs;
 pub mod inspect;
 pub mod list;
@@ -50,6 +51,7 @@ pub enum Command {
     Tune(tune::Args),
     Inspect(inspect::Args),
     Machine(machine::Args),
+    Db(db::Args),
     Opt(opt::Args),
     List(list::Args),
     Shapes(shapes::Args),

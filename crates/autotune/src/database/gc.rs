@@ -26,8 +26,8 @@ pub struct Dropped {
     pub bytes: u64,
 }
 
-/// Trials that a later one of the same candidate, setting and kind of outcome makes superfluous, of settings that fulfil
-/// a condition. That numbers were wrong once stays known whatever comes later.
+/// Trials of the kept revision that a later one of the same candidate, setting and outcome makes superfluous. That its
+/// numbers were wrong once stays known of a candidate, whatever comes later.
 const SUPERSEDED: &str = "
     SELECT id FROM (
         SELECT t.id, row_number() OVER (
@@ -38,7 +38,7 @@ const SUPERSEDED: &str = "
         WHERE e.revision = ?1
     ) WHERE age > 1";
 
-/// Of each candidate in settings that differ in nothing but a revision that is not the kept one, the latest timed trial.
+/// Of each candidate in settings that differ in nothing but a revision other than the kept one, the latest timed trial.
 const PRIORS: &str = "
     SELECT id FROM (
         SELECT t.id, row_number() OVER (

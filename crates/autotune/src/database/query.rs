@@ -2,7 +2,7 @@
 
 use super::row::{self, OF_SETTING, ORDER, SELECT};
 use super::{Database, DatabaseError, Prior, Record};
-use crate::{Outcome, Setting, Trial, Workload};
+use crate::{Setting, Trial, Workload};
 use rusqlite::{Row, ToSql, params};
 
 impl Database {
@@ -29,8 +29,14 @@ impl Database {
         workload: &Workload,
         code: &str,
     ) -> Result<Option<Trial>, DatabaseError> {
-        let timed = |trial: &Trial| !code.is_empty() && trial.code == code && trial.outcome == Outcome::Timed;
-        Ok(self.trials(setting, workload)?.into_iter().rev().find(timed))
+        if code.is_empty() {
+            return Ok(None);
+        }
+        let Setting { isa, threads, backend, revision, machine } = setting;
+        let values = params![isa, row::Bits(*threads as u64), backend, revision, machine, workload.0, code];
+        let select =
+            format!("{SELECT} WHERE {OF_SETTING} AND w.line = ?6 AND t.code = ?7 AND t.outcome = 'timed' {ORDER}");
+        Ok(self.list(&select, values, row::record)?.pop().map(|record| record.trial))
     }
 
     /// All workloads that have trials, sorted.

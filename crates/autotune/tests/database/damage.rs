@@ -44,6 +44,7 @@ fn altered_tables_are_damage() {
         "UPDATE trials SET cold = x'0102'",
         "UPDATE trials SET candidate = CAST(x'ff' AS TEXT)",
         "PRAGMA user_version = -1",
+        "PRAGMA foreign_keys = OFF; DELETE FROM sessions",
     ] {
         let (_folder, database) = database();
         let mut session = database.begin_session(1, "").unwrap();

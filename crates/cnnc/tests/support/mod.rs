@@ -51,7 +51,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cnnc"));
         command.args(args.split_whitespace()).current_dir(self.0.path()).env_remove("CNNC_LOG").stdin(Stdio::null());
         // What was measured of this machine changes choices: the tests see none of it.
-        command.env("XDG_CACHE_HOME", self.0.path().join("cache"));
+        command.env("XDG_CACHE_HOME", self.0.path().join("cache")).env("XDG_DATA_HOME", self.0.path().join("data"));
         command
     }
 

@@ -30,8 +30,11 @@ fn main() -> ExitCode {
         Command::Inputs(args) => compile::inputs(args),
         Command::Tune(args) => tune::run(args),
         Command::Worker(args) => worker::run(args),
-        Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) | Command::Machine(_) => {
-            Err(CliError::Usage("cnnc does that".into()))
-        }
+        Command::Run(_)
+        | Command::Bench(_)
+        | Command::Profile(_)
+        | Command::Inspect(_)
+        | Command::Machine(_)
+        | Command::Db(_) => Err(CliError::Usage("cnnc does that".into())),
     })
 }
