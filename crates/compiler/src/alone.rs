@@ -202,3 +202,31 @@ fn only_node(graph: &Graph) -> Result<&Node, CompileError> {
 fn internal(what: String) -> CompileError {
     CompileError::Internal { stage: "alone".into(), what }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shapes::parse_layers;
+    use cnnc_ir::graph::{parse_candidate, seeded};
+    use cnnc_tensor::Isa;
+
+    #[test]
+    fn a_way_is_found_by_its_text_and_packs_alike_from_what_is_kept() {
+        let target = Target::of(Isa::X86V3);
+        for line in ["conv 1x16x9x9 24x16x3x3 pad=1 tail=bias+relu", "matmul 3x33 40x33 transpose=b tail=bias+add"] {
+            let layer = parse_layers(line).unwrap().pop().unwrap();
+            let contents: Vec<Tensor> = layer.operands.iter().map(|o| seeded(&o.ty(), 1).unwrap()).collect();
+            let graph = layer.graph(&contents).unwrap();
+            let mut packed = Packed::default();
+            for way in ways(&graph, &target).unwrap() {
+                let candidate = parse_candidate(&way.candidate.to_string()).unwrap();
+                assert_eq!(candidate, way.candidate);
+                let same = Way::of(&graph, candidate, way.input, way.output, &target).unwrap();
+                assert_eq!((same.seconds, same.error), (way.seconds, way.error));
+                let kept = alone_packed(&graph, &same, &target, &mut packed).unwrap();
+                assert_eq!(kept, alone(&graph, &way, &target).unwrap(), "{line} {}", way.candidate);
+            }
+            assert!(packed.bytes() > 0);
+        }
+    }
+}
