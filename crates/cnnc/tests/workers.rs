@@ -158,12 +158,12 @@ fn a_crash_costs_one_candidate() {
 #[test]
 fn what_never_ends_is_killed() {
     let mut workers = Planted::new("compile:loop:mr=3;measure:loop:loops", |options| {
-        options.compile = Limits { soft: Duration::ZERO, hard: Duration::from_secs(3) };
+        options.compile = Limits { soft: Duration::ZERO, hard: Duration::from_secs(4) };
         options.measure = options.compile;
     });
     let start = Instant::now();
     let event = workers.compile("direct_plain(mr=3, nv=1, run=1)");
-    assert!(event.slow && (3.0..30.0).contains(&event.seconds), "{event:?}");
+    assert!(event.slow && (4.0..30.0).contains(&event.seconds), "{event:?}");
     assert_eq!(failed(event), Outcome::TimedOut);
     let event = workers.compile(DIRECT);
     assert!(event.slow, "noted, and waited for");
@@ -171,6 +171,55 @@ fn what_never_ends_is_killed() {
     assert_eq!(failed(workers.measure(LOOPS, |_| {})), Outcome::TimedOut);
     assert_eq!(measured(workers.measure(DIRECT, |_| {})).outcome(), Outcome::Timed);
     assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+/// A program that takes requests and answers as a line of shell says. A shell writes it: what this process, or one that
+/// it forks meanwhile, has open for writing cannot be started.
+#[cfg(unix)]
+fn script(folder: &Path, answer: &str) -> std::path::PathBuf {
+    let path = folder.join("worker.sh");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "printf '%s' \"$TEXT\" > \"$FILE\" && chmod +x \"$FILE\""]);
+    shell.env("TEXT", format!("#!/bin/sh\nwhile read -r request; do {answer}; done\n")).env("FILE", &path);
+    assert!(shell.status().unwrap().success());
+    path
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_that_talks_nonsense_or_leaves_is_replaced() {
+    let measured = r#"{"measured":{"error":0,"wrong":false,"stopped":false,"samples":{"warm":[],"cold":[],"incumbent":[]},"spent":{"load":0,"check":0,"timing":0}}}"#;
+    for (answer, outcome) in [
+        ("echo nonsense".to_string(), Outcome::Crashed("broken answer".into())),
+        (format!("echo '{measured}'"), Outcome::Crashed("broken answer".into())),
+        ("printf half; exit 0".into(), Outcome::Crashed("exit code 0".into())),
+        ("echo sorry >&2; exit 3".into(), Outcome::Crashed("exit code 3".into())),
+        ("echo LLVM ERROR: out of memory >&2; kill -ABRT $$".into(), Outcome::OutOfMemory),
+        ("kill -KILL $$".into(), Outcome::OutOfMemory),
+    ] {
+        let scripts = tempfile::tempdir().unwrap();
+        let program = script(scripts.path(), &answer);
+        let mut workers = Planted::new("", |options| options.program = program);
+        for _ in 0..2 {
+            let event = workers.compile(LOOPS);
+            assert!(!answer.contains("sorry") || event.said == "sorry", "{event:?}");
+            assert_eq!(failed(event), outcome, "{answer}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_that_dies_with_nothing_to_do_costs_nothing() {
+    let scripts = tempfile::tempdir().unwrap();
+    let failure = r#"{"failed":{"out_of_memory":false,"what":"answered"}}"#;
+    let program = script(scripts.path(), &format!("echo '{failure}'; exit 0"));
+    let mut workers = Planted::new("", |options| options.program = program);
+    for _ in 0..3 {
+        assert_eq!(failed(workers.compile(LOOPS)), Outcome::NotCompiled("answered".into()));
+        // Until the process is gone.
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use cnnc_tensor::{Layout, Target, Tensor};
 use std::collections::HashMap;
 
 /// Bytes of packed constants that are kept.
-const MOST_KEPT: usize = 256 << 20;
+const MOST_KEPT: usize = 512 << 20;
 
 /// One way to compute a node.
 #[derive(Clone, Debug)]
@@ -102,18 +102,27 @@ pub struct Packed {
 }
 
 impl Packed {
-    fn get(&mut self, name: &str, operand: usize, tensor: Tensor, ops: Vec<Op>) -> Result<Tensor, CompileError> {
-        let key = (operand, tensor.layout(), ops);
-        if let Some(packed) = self.tensors.get(&key) {
-            return Ok(packed.clone());
+    /// Bytes that are kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// An operand under a chain of operators. What a shorter chain made is kept as well: tilings differ in the last ones.
+    fn get(&mut self, name: &str, operand: usize, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
+        let key = |n: usize| (operand, tensor.layout(), ops[..n].to_vec());
+        let known = (1..=ops.len()).rev().find_map(|n| Some((n, self.tensors.get(&key(n))?.clone())));
+        let (done, mut packed) = known.unwrap_or((0, tensor.clone()));
+        for n in done..ops.len() {
+            let before = packed.bytes().as_ptr();
+            packed = choose::fold_chain(name, packed, &ops[n..=n])?;
+            // A tensor of other dims may share its bytes.
+            let bytes = if packed.bytes().as_ptr() == before { 0 } else { packed.bytes().len() };
+            if self.bytes + bytes > MOST_KEPT {
+                *self = Packed::default();
+            }
+            self.bytes += bytes;
+            self.tensors.insert(key(n + 1), packed.clone());
         }
-        let packed = choose::fold_chain(name, tensor, &key.2)?;
-        let bytes = packed.bytes().len();
-        if self.bytes + bytes > MOST_KEPT {
-            *self = Packed::default();
-        }
-        self.bytes += bytes;
-        self.tensors.insert(key, packed.clone());
         Ok(packed)
     }
 }
@@ -138,7 +147,7 @@ pub fn alone_packed(graph: &Graph, way: &Way, target: &Target, packed: &mut Pack
             Some(tensor) => {
                 let tensor = tensor.with_layout(layout).map_err(|e| internal(e.to_string()))?;
                 let ops: Vec<Op> = ops.cloned().collect();
-                new.add_const(None, packed.get(&node.name, k, tensor, ops)?)
+                new.add_const(None, packed.get(&node.name, k, tensor, &ops)?)
             }
             None => {
                 let convert = (layout != Layout::Plain).then_some(Op::Convert { layout });
@@ -192,4 +201,32 @@ fn only_node(graph: &Graph) -> Result<&Node, CompileError> {
 
 fn internal(what: String) -> CompileError {
     CompileError::Internal { stage: "alone".into(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shapes::parse_layers;
+    use cnnc_ir::graph::{parse_candidate, seeded};
+    use cnnc_tensor::Isa;
+
+    #[test]
+    fn a_way_is_found_by_its_text_and_packs_alike_from_what_is_kept() {
+        let target = Target::of(Isa::X86V3);
+        for line in ["conv 1x16x9x9 24x16x3x3 pad=1 tail=bias+relu", "matmul 3x33 40x33 transpose=b tail=bias+add"] {
+            let layer = parse_layers(line).unwrap().pop().unwrap();
+            let contents: Vec<Tensor> = layer.operands.iter().map(|o| seeded(&o.ty(), 1).unwrap()).collect();
+            let graph = layer.graph(&contents).unwrap();
+            let mut packed = Packed::default();
+            for way in ways(&graph, &target, Breadth::Offered).unwrap() {
+                let candidate = parse_candidate(&way.candidate.to_string()).unwrap();
+                assert_eq!(candidate, way.candidate);
+                let same = Way::of(&graph, candidate, way.input, way.output, &target).unwrap();
+                assert_eq!((same.seconds, same.error), (way.seconds, way.error));
+                let kept = alone_packed(&graph, &same, &target, &mut packed).unwrap();
+                assert_eq!(kept, alone(&graph, &way, &target).unwrap(), "{line} {}", way.candidate);
+            }
+            assert!(packed.bytes() > 0);
+        }
+    }
 }

@@ -37,3 +37,27 @@ impl KernelCode {
         Ok(whole)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::contents;
+    use cnnc_compiler::shapes::parse_layers;
+    use cnnc_compiler::{alone, lower, ways};
+    use cnnc_lower::Breadth;
+
+    #[test]
+    fn kept_code_is_that_of_all_kernels_at_once() {
+        let target = Target::of(Isa::X86V3).narrow();
+        let layer = parse_layers("conv 1x8x6x6 8x8x3x3 pad=1 tail=relu").unwrap().pop().unwrap();
+        let graph = layer.graph(&contents::of(&layer).unwrap()).unwrap();
+        let mut kept = KernelCode::default();
+        for way in ways(&graph, &target, Breadth::Offered).unwrap() {
+            let kernels = lower(&alone(&graph, &way, &target).unwrap(), &target).unwrap().kernels;
+            let whole = emit(&kernels, &target, Backend::Cranelift).unwrap();
+            for _ in 0..2 {
+                assert_eq!(kept.emit(&kernels, &target, Backend::Cranelift).unwrap(), whole, "{}", way.candidate);
+            }
+        }
+    }
+}

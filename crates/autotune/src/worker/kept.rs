@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers that are kept.
 const MOST_LAYERS: usize = 4;
-/// Bytes of contents of the layers that are kept, but for the one in use.
+/// Bytes of contents, packed or not, of the layers that are kept, when one more comes.
 const MOST_BYTES: usize = 512 << 20;
 
 /// A layer with what its candidates share.
@@ -66,7 +66,7 @@ impl KeptLayer {
     }
 
     fn bytes(&self) -> usize {
-        self.contents.iter().map(|t| t.bytes().len()).sum()
+        self.contents.iter().map(|t| t.bytes().len()).sum::<usize>() + self.packed.bytes()
     }
 
     /// Exact values of the result.

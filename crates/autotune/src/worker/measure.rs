@@ -36,8 +36,7 @@ pub(super) fn measure(request: &Measure, kept: &mut Kept) -> Result<Measured, Tu
         layer.reference()?.error(runner.result())
     };
     spent.check = lap(&mut clock);
-    // An error that is not a number is wrong as well.
-    let wrong = !(error <= request.max_error);
+    let wrong = error.is_nan() || error > request.max_error;
     let (mut samples, mut stopped) = (Samples::default(), false);
     if !wrong {
         let incumbent = match &request.incumbent {

@@ -5,6 +5,7 @@
 
 mod driver;
 mod event;
+mod folder;
 mod job;
 mod process;
 mod queue;
@@ -15,6 +16,7 @@ pub use queue::Queue;
 
 use super::limits::{Confinement, own_cores};
 use driver::Driver;
+use folder::Folder;
 use job::Work;
 use process::Slot;
 use queue::Jobs;
@@ -24,10 +26,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// Where files lie in memory.
-const MEMORY_FOLDER: &str = "/dev/shm";
 
 /// How long a job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +97,7 @@ pub struct Pool {
     slots: Vec<Arc<Slot>>,
     drivers: Vec<JoinHandle<()>>,
     next_ticket: u64,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Pool {
@@ -108,7 +106,7 @@ impl Pool {
         if !options.program.is_file() {
             return Err(PoolError::NoProgram(options.program));
         }
-        let folder = temporary_folder(options.folder.as_deref()).map_err(PoolError::Folder)?;
+        let folder = Folder::new(options.folder.as_deref()).map_err(PoolError::Folder)?;
         let (sender, events) = mpsc::channel();
         let (compiling, measuring) = (Arc::new(Jobs::default()), Arc::new(Jobs::default()));
         let (slots, drivers, next_ticket) = (vec![], vec![], 0);
@@ -193,15 +191,6 @@ fn split_cores(all: Vec<usize>, measuring: usize) -> (Vec<usize>, Vec<usize>) {
     }
     let (compile, measure) = all.split_at(all.len() - measuring);
     (compile.to_vec(), measure.to_vec())
-}
-
-fn temporary_folder(within: Option<&Path>) -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("cnnc-tune-");
-    match within {
-        Some(folder) => builder.tempdir_in(folder),
-        None => builder.tempdir_in(MEMORY_FOLDER).or_else(|_| builder.tempdir()),
-    }
 }
 
 #[cfg(test)]

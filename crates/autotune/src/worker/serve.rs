@@ -122,7 +122,7 @@ mod tests {
         };
         let (conv, isa, cranelift) = ("conv 1x8x6x6 8x8x3x3", "x86-64-v2", "cranelift");
         for (request, what) in [
-            (compile("pool 1x8", "plain", "direct()", isa, cranelift), "unknown operator pool"),
+            (compile("pool 1x8 8x8", "plain", "direct()", isa, cranelift), "unknown operator pool"),
             (compile("# none", "plain", "direct()", isa, cranelift), "one layer is wanted"),
             (compile(conv, "round", "direct()", isa, cranelift), "unknown layout round"),
             (compile(conv, "plain", "direct(", isa, cranelift), "candidate direct("),
