@@ -10,7 +10,7 @@ mod batch;
 use crate::search::{Search, median};
 use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Samples, Setting, Trial, Workload};
-use batch::Batch;
+use batch::{Batch, Job};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -134,7 +134,7 @@ impl Tuner<'_> {
             self.tell(&batches);
             self.wait(&mut batches);
             batches.retain(|batch| {
-                let done = batch.is_done();
+                let done = batch.jobs.is_empty();
                 if done {
                     self.tasks[batch.task].search.end_round();
                 }
@@ -157,7 +157,7 @@ impl Tuner<'_> {
         let mut batch = Batch::new(task);
         for point in points {
             let job = self.compile_job(task, point);
-            batch.compiling.insert(self.pool.submit_compile(job), point);
+            batch.jobs.insert(self.pool.submit_compile(job), Job { point, built: None });
         }
         batch
     }
@@ -181,19 +181,19 @@ impl Tuner<'_> {
         let Some(event) = self.pool.next_event(Duration::from_millis(200)) else {
             if self.observer.interrupted() {
                 // What is at work ends; what waits is dropped with the pool.
-                batches.iter_mut().for_each(Batch::drop_all);
+                batches.iter_mut().for_each(|batch| batch.jobs.clear());
             }
             return;
         };
-        let Some(batch) = batches.iter_mut().find(|batch| batch.owns(event.ticket)) else { return };
+        let Some(batch) = batches.iter_mut().find(|batch| batch.jobs.contains_key(&event.ticket)) else { return };
         self.handle(batch, event);
     }
 
     fn handle(&mut self, batch: &mut Batch, event: Event) {
-        let Some((point, compiled)) = batch.take(event.ticket) else { return };
+        let Some(Job { point, built }) = batch.jobs.remove(&event.ticket) else { return };
         let task = batch.task;
         let mut trial = self.blank(task, point);
-        if let Some((compiled, _)) = &compiled {
+        if let Some((compiled, _)) = &built {
             trial.code.clone_from(&compiled.code);
             (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
         }
@@ -210,7 +210,7 @@ impl Tuner<'_> {
                 } else {
                     let job =
                         self.measure_job(task, point, &file, self.incumbents.get(&task).map(|(_, file)| file.clone()));
-                    batch.measuring.insert(self.pool.submit_measure(job), (point, compiled, file));
+                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built: Some((compiled, file)) });
                     return;
                 }
             }
@@ -222,7 +222,7 @@ impl Tuner<'_> {
                     self.codes.insert((task, trial.code.clone()), trial.clone());
                     let seconds = median(&trial.samples.cold);
                     let best = self.incumbents.get(&task).map_or(f64::INFINITY, |(best, _)| *best);
-                    if let Some((_, file)) = compiled.filter(|_| seconds < best) {
+                    if let Some((_, file)) = built.filter(|_| seconds < best) {
                         self.incumbents.insert(task, (seconds, file));
                     }
                 }

@@ -7,7 +7,7 @@ use cnnc_tensor::Target;
 /// Least share of the traffic that hides behind the products.
 const HIDDEN: f64 = 0.25;
 /// Share of the weights that come from memory behind the first register tile of each point, where it takes long enough.
-const STREAMED: f64 = 0.8;
+const STREAMED: f64 = 0.4;
 
 /// Cycles of the transforms of one tile of one vector of channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
