@@ -25,6 +25,14 @@ pub struct Ranked {
     pub measurements: usize,
 }
 
+impl Ranked {
+    /// All trials of one candidate in one setting, in the order of the log, as one; `None` where it may not be chosen:
+    /// it was never timed to the end, once computed wrong numbers, or failed when it was last tried.
+    pub fn of(trials: Vec<Trial>) -> Option<Ranked> {
+        merged(trials)
+    }
+}
+
 impl Database {
     /// The `count` fastest candidates of a workload in a setting that keep the limits, the best first; each candidate
     /// once, by the median of its times with weights in memory. Equal times go by layouts and candidate.
@@ -77,7 +85,7 @@ fn merged(trials: Vec<Trial>) -> Option<Ranked> {
 }
 
 /// The median; of an even number, the mean of the middle two.
-pub(super) fn median(times: &[f64]) -> Option<f64> {
+pub(crate) fn median(times: &[f64]) -> Option<f64> {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
