@@ -12,6 +12,7 @@ pub mod list;
 pub mod machine;
 pub mod opt;
 pub mod profile;
+pub mod report;
 pub mod run;
 pub mod shapes;
 pub mod tune;
@@ -52,6 +53,7 @@ pub enum Command {
     Inspect(inspect::Args),
     Machine(machine::Args),
     Db(db::Args),
+    Report(report::Args),
     Opt(opt::Args),
     List(list::Args),
     Shapes(shapes::Args),

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         | Command::Opt(_)
         | Command::List(_)
         | Command::Shapes(_)
+        | Command::Report(_)
         | Command::Inputs(_)
         | Command::Worker(_) => process::compiler(std::env::args_os().skip(1)),
     })

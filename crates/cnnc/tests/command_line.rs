@@ -138,7 +138,7 @@ fn lists_and_help_say_what_there_is() {
         let json: Value = serde_json::from_str(&folder.ok(&format!("list {what} --json"))).unwrap();
         assert!(json.as_array().unwrap().len() > 3);
     }
-    for command in ["", "compile", "run", "bench", "profile", "inspect", "opt", "db"] {
+    for command in ["", "compile", "run", "bench", "profile", "inspect", "opt", "db", "report"] {
         let help = folder.ok(&format!("{command} --help"));
         assert!(help.contains("Examples:") && help.contains("Usage: cnnc"), "{help}");
     }

@@ -8,6 +8,7 @@ mod list;
 mod lock;
 mod opt;
 mod options;
+mod report;
 mod shapes;
 mod tune;
 mod worker;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
         Command::Tune(args) => tune::run(args),
+        Command::Report(args) => report::run(args),
         Command::Worker(args) => worker::run(args),
         Command::Run(_)
         | Command::Bench(_)
