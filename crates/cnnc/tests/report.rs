@@ -5,6 +5,7 @@ mod support;
 
 use cnnc_autotune::{Database, Outcome, Samples, Setting, Trial, Workload};
 use std::path::Path;
+use std::process::Command;
 use support::{Folder, said};
 
 /// A layer, its twin in a tail, and what is no layer at all.
@@ -125,6 +126,20 @@ fn the_page_holds_every_layer_and_loads_nothing() {
     }
     assert!(html.contains("href=\"#s0l0\"") && html.contains("default-src 'none'"));
     assert_eq!(folder.ok("report -o -"), html, "the same data give the same page");
+}
+
+#[test]
+#[cfg(unix)]
+fn the_script_works_in_a_browser() {
+    let folder = Folder::new();
+    fill(&folder.path("t.db"));
+    folder.ok("report --db t.db");
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/report-browser.sh"));
+    command.arg(folder.path("report.html"));
+    let said = said(command);
+    // It says so where there is no browser.
+    println!("{}", said.out);
+    assert_eq!(said.code, 0, "{said:?}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ pub fn duration(seconds: f64) -> String {
 
 /// A number of things: `1 trial`, `2,048 trials`.
 pub fn count(number: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// A number with its thousands apart: `2,048`.
+pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {
@@ -72,7 +77,7 @@ pub fn count(number: usize, one: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {one}{}", if number == 1 { "" } else { "s" })
+    text
 }
 
 /// Seconds since the epoch as a date in UTC, to the minute: `2026-11-25 20:35`.

@@ -1,7 +1,7 @@
 //! The page around tables and figures.
 
 use super::Report;
-use super::format::{bytes, count, date, duration, milliseconds};
+use super::format::{bytes, count, date, duration, milliseconds, thousands};
 use super::layers;
 use super::markup::escape;
 use super::memory::Front;
@@ -119,8 +119,8 @@ fn tiles(section: &Section) -> String {
     if best > 0.0 {
         tiles.push((format!("{:.2} ×", untuned / best), format!("faster than untuned ({} ms)", milliseconds(untuned))));
     }
-    tiles.push((section.layers.len().to_string(), "layers".into()));
-    tiles.push((section.trials.to_string(), "trials".into()));
+    tiles.push((thousands(section.layers.len()), "layers".into()));
+    tiles.push((thousands(section.trials), "trials".into()));
     if let Some((spent, _)) = section.progress.points.last() {
         tiles.push((duration(*spent), format!("of tuning in {}", count(section.sessions, "session"))));
     }
@@ -137,7 +137,8 @@ fn tiles(section: &Section) -> String {
 /// Setting, machine and outcomes in words.
 fn facts(section: &Section, machine: &[&str]) -> String {
     let mut facts: Vec<(&str, String)> = vec![];
-    let outcomes: Vec<String> = section.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let outcomes: Vec<String> =
+        section.outcomes.iter().map(|(name, count)| format!("{} {name}", thousands(*count))).collect();
     facts.push(("trials", escape(&outcomes.join(", "))));
     let (first, last) = section.span;
     facts.push(("from", format!("{} to {} UTC", date(first), date(last))));
@@ -148,12 +149,15 @@ fn facts(section: &Section, machine: &[&str]) -> String {
         let (all, text) = (features.len(), features.join(" "));
         facts.push(("features", format!("<details><summary>{all}</summary>{text}</details>")));
     }
-    if section.counted {
-        let mut left = format!("{} elsewhere in the database", count(section.left_out, "trial"));
-        if section.missing > 0 {
-            left += &format!("; {} of the list without a trial", count(section.missing, "layer"));
-        }
-        facts.push(("not shown", left));
+    let mut left = vec![];
+    if section.left_out > 0 {
+        left.push(format!("{} of layers that the list does not have", count(section.left_out, "trial")));
+    }
+    if section.missing > 0 {
+        left.push(format!("{} of the list without a trial", count(section.missing, "layer")));
+    }
+    if !left.is_empty() {
+        facts.push(("not shown", left.join("; ")));
     }
     let rows: Vec<String> = facts.iter().map(|(name, text)| format!("<dt>{name}</dt><dd>{text}</dd>")).collect();
     format!("<dl>{}</dl>\n", rows.join("\n"))

@@ -90,7 +90,7 @@ pub fn figure(progress: &Progress, size: (f64, f64)) -> Option<String> {
         chart.mark("dot", (*at, *sum), "M-2.6 0a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0z", &lines);
     }
     chart.text("value", (0.0, first * 1e3), (8.0, -7.0), "start", &format!("{} ms", milliseconds(first)));
-    chart.text("value", (end / unit, last * 1e3), (-2.0, -8.0), "end", &format!("{} ms", milliseconds(last)));
+    chart.text("value", (end / unit, last * 1e3), (0.0, 15.0), "end", &format!("{} ms", milliseconds(last)));
     Some(chart.finish())
 }
 

@@ -2,7 +2,7 @@
 
 use super::candidates::{Measured, State, Tried};
 use super::chart::{Axis, Chart};
-use super::format::{bytes, error, milliseconds};
+use super::format::{bytes, error, milliseconds, thousands};
 use super::front::pareto;
 use super::markup::escape;
 use super::palette::Palette;
@@ -107,7 +107,7 @@ fn key(layer: &Measured, drawn: &[Tried], palette: &Palette, most: f64) -> Strin
     }
     let hidden = layer.candidates.len() - drawn.len();
     if hidden > 0 {
-        let _ = write!(key, " <span class=\"quiet\">{hidden} slower ones are not drawn</span>");
+        let _ = write!(key, " <span class=\"quiet\">{} slower ones are not drawn</span>", thousands(hidden));
     }
     key + "</p>\n"
 }
