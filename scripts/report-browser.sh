@@ -16,14 +16,14 @@ fi
 profile=$(mktemp -d)
 trap 'rm -rf "$profile"' EXIT
 # Nobody is served by a sandbox around a page that loads nothing, and as root Chromium refuses to have one.
-open=("$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$profile" --virtual-time-budget=5000 --dump-dom)
+open=(timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$profile" --virtual-time-budget=5000 --dump-dom)
 fail() { echo "failed: $*" >&2; exit 1; }
 count() { grep -o "$1" <<<"$2" | wc -l; }
 
 plain=$(<"$report")
 layers=$(count '<article class="layer"' "$plain")
 settings=$(count '<details class="setting"' "$plain")
-page=$("${open[@]}" "file://$report" 2>/dev/null)
+page=$("${open[@]}" "file://$report" 2>/dev/null) || fail "$browser did not open the page"
 grep -q '<html[^>]*class="scripted"' <<<"$page" || fail "the script has not run to its end"
 grep -q 'id="tip"' <<<"$page" || fail "there is no tooltip"
 [ "$(count '<option' "$page")" -eq "$layers" ] || fail "the choice of layers is not that of the page"
@@ -31,6 +31,6 @@ grep -q 'id="tip"' <<<"$page" || fail "there is no tooltip"
 [ "$(count ' data-tip="' "$page")" -gt 0 ] || fail "marks have no tooltips"
 # A link to the last layer of the first setting shows that one.
 last=$(grep -o 'id="s0l[0-9]*"' <<<"$plain" | tail -n 1 | cut -d '"' -f 2)
-page=$("${open[@]}" "file://$report#$last" 2>/dev/null)
+page=$("${open[@]}" "file://$report#$last" 2>/dev/null) || fail "$browser did not open the page"
 grep "<article class=\"layer\" id=\"$last\"" <<<"$page" | grep -qv 'hidden=""' || fail "a link to $last does not show it"
-echo "ok: $layers layers in $settings settings"
+echo "ok: the script shows one of the layers in each of $settings settings, $layers layers in all"
