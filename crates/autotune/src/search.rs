@@ -8,7 +8,7 @@
 mod predict;
 mod random;
 
-use crate::{Outcome, Trial};
+use crate::{Outcome, Samples, Trial};
 use cnnc_ir::graph::Candidate;
 use predict::{distance, predict};
 use random::Random;
@@ -26,6 +26,11 @@ const PARENTS: usize = 4;
 const NEAR: usize = 8;
 /// Random candidates are not predicted to take more than so many times as long as the best.
 const DISTANT: f64 = 2.0;
+
+/// Share of a layer's time that the first round is expected to gain; the k-th, so much divided by the square of k.
+const UNKNOWN: f64 = 0.25;
+/// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
+const NOISE: f64 = 0.99;
 
 /// A candidate of the space.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +50,7 @@ pub struct Search {
     /// What is known of each point; for the untried nothing.
     known: Vec<Option<Found>>,
     rounds: usize,
-    /// The winner, once it is settled.
+    /// The winner of the comparisons, once there were some.
     settled: Option<usize>,
     /// Time of the best after each round.
     progress: Vec<f64>,
@@ -58,6 +63,10 @@ pub struct Found {
     pub seconds: f64,
     /// Measured error.
     pub error: f64,
+    /// Bytes of workspace, all threads.
+    pub workspace: u64,
+    /// Bytes of packed weights.
+    pub packed: u64,
     /// Whether it was timed to the end.
     pub complete: bool,
 }
@@ -83,14 +92,29 @@ impl Search {
     /// Takes note of a trial; those of candidates outside the space are ignored.
     pub fn note(&mut self, trial: &Trial) {
         let Some(&k) = self.by_text.get(&trial.candidate) else { return };
+        if trial.outcome == Outcome::Compared {
+            return self.compared(k, &trial.samples);
+        }
         let complete = matches!(trial.outcome, Outcome::Timed | Outcome::SameCode);
         let timed = complete || trial.outcome == Outcome::StoppedEarly;
         let seconds = if timed { median(&trial.samples.cold) } else { f64::INFINITY };
-        let found = Found { seconds, error: trial.error.unwrap_or(f64::INFINITY), complete };
+        let (workspace, packed) = (trial.workspace, trial.packed);
+        let found = Found { seconds, error: trial.error.unwrap_or(f64::INFINITY), workspace, packed, complete };
         // Of several trials of a candidate a complete one counts, and the last of those.
         if self.known[k].is_none_or(|before| complete || !before.complete) {
             self.known[k] = Some(found);
         }
+        // Whoever is faster than the winner of a comparison has not taken part in it.
+        if self.settled.is_some_and(|winner| complete && self.seconds(k) < self.seconds(winner)) {
+            self.settled = None;
+        }
+    }
+
+    /// Settles who is the winner of a comparison of a point with the winner so far.
+    fn compared(&mut self, point: usize, samples: &Samples) {
+        let own = if samples.network.is_empty() { &samples.cold } else { &samples.network };
+        let ratio = median(own) / median(&samples.incumbent);
+        self.settled = if ratio < NOISE { Some(point) } else { self.best() };
     }
 
     /// Goes on after trials of before: they count as the rounds that they would have been.
@@ -112,14 +136,9 @@ impl Search {
         self.progress.push(self.best().map_or(f64::INFINITY, |k| self.seconds(k)));
     }
 
-    /// The winner if it is settled, else the fastest candidate that was timed to the end.
+    /// The winner of the comparisons, else the fastest candidate that was timed to the end.
     pub fn best(&self) -> Option<usize> {
         self.settled.or_else(|| self.finalists(1).first().copied())
-    }
-
-    /// Makes a point the winner, whatever its first time was.
-    pub fn settle(&mut self, point: usize) {
-        self.settled = Some(point);
     }
 
     /// The fastest candidates that were timed to the end, in order.
@@ -147,9 +166,16 @@ impl Search {
             return 0.0;
         }
         // What no round has shown yet, and what the last ones have.
-        let unknown = 0.25 / (self.rounds as f64 + 1.0).powi(2);
+        let unknown = UNKNOWN / (self.rounds as f64 + 1.0).powi(2);
         let last = self.progress.windows(2).rev().take(2).map(|w| (w[0] / w[1] - 1.0).clamp(0.0, 1.0));
         unknown + 0.5 * last.sum::<f64>() / 2.0
+    }
+
+    /// Rounds until less than a share of the layer's time is expected to be gained, should none of them gain anything.
+    pub fn rounds_left(&self, worthless: f64) -> usize {
+        let enough = (UNKNOWN / worthless).sqrt() - 1.0;
+        let untried = (self.points.len() - self.tried()).div_ceil(ROUND);
+        (enough.max(0.0) as usize).saturating_sub(self.rounds).min(untried)
     }
 
     /// The candidates to try next: at most a round of points that were not tried.
@@ -217,7 +243,7 @@ pub fn median(samples: &[f64]) -> f64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Samples, Workload};
+    use crate::Workload;
 
     /// A space of two algorithms where the estimate is wrong about one parameter.
     fn space() -> Vec<Point> {

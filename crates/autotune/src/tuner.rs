@@ -6,6 +6,8 @@
 //! end, the best few candidates of each layer are measured again in turn with its winner.
 
 mod batch;
+mod finish;
+mod outlook;
 
 use crate::search::{Search, median};
 use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
@@ -28,10 +30,6 @@ const RUNS: f64 = 9.0;
 const LONGEST: f64 = 0.25;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
-/// Candidates of a layer in the last comparison.
-const FINALISTS: usize = 4;
-/// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
-const NOISE: f64 = 0.99;
 
 /// A layer to be tuned.
 #[derive(Clone, Debug)]
@@ -48,6 +46,8 @@ pub struct Task {
     pub untuned: String,
     /// The search.
     pub search: Search,
+    /// Trials that timed a machine code, by its hash.
+    pub codes: HashMap<String, Trial>,
 }
 
 /// What tuning keeps to.
@@ -68,6 +68,8 @@ pub struct TuneOptions {
 pub struct Standing {
     /// Candidates that were timed to the end; those of code that was timed before counted apart.
     pub timed: usize,
+    /// Candidates that were timed before, and timed again in turn with the winner.
+    pub compared: usize,
     /// Candidates whose code was timed as another's.
     pub same_code: usize,
     /// Candidates that were given up early.
@@ -80,6 +82,8 @@ pub struct Standing {
     pub expected: f64,
     /// Share of the budget that is used.
     pub used: f64,
+    /// Seconds that it will go on: until the budget is used up, or sooner where less is left to be found out.
+    pub left: f64,
     /// The layer at work.
     pub at: String,
 }
@@ -97,8 +101,8 @@ pub trait Observer {
 /// Tunes layers. Their searches know in the end what was found.
 pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer: &mut dyn Observer) {
     let start = Instant::now();
-    let (standing, codes, incumbents) = (Standing::default(), HashMap::new(), HashMap::new());
-    Tuner { tasks, pool, options, observer, start, standing, codes, incumbents }.run();
+    let (standing, incumbents) = (Standing::default(), HashMap::new());
+    Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }.run();
 }
 
 struct Tuner<'a> {
@@ -108,8 +112,8 @@ struct Tuner<'a> {
     observer: &'a mut dyn Observer,
     start: Instant,
     standing: Standing,
-    /// The trial that timed a layer's machine code, by task and hash.
-    codes: HashMap<(usize, String), Trial>,
+    /// Rounds that have ended.
+    rounds: usize,
     /// Time and artifact of the fastest candidate of each task so far.
     incumbents: HashMap<usize, (f64, Arc<ArtifactFile>)>,
 }
@@ -131,12 +135,13 @@ impl Tuner<'_> {
             if batches.is_empty() {
                 break;
             }
-            self.tell(&batches);
+            self.tell(batches.first().map(|batch| batch.task));
             self.wait(&mut batches);
             batches.retain(|batch| {
                 let done = batch.jobs.is_empty();
                 if done {
                     self.tasks[batch.task].search.end_round();
+                    self.rounds += 1;
                 }
                 !done
             });
@@ -201,7 +206,7 @@ impl Tuner<'_> {
             End::Compiled(compiled, file) => {
                 trial.code.clone_from(&compiled.code);
                 (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
-                let known = self.codes.get(&(task, compiled.code.clone()));
+                let known = self.tasks[task].codes.get(&compiled.code);
                 if compiled.workspace > self.options.max_workspace {
                     trial.outcome = Outcome::OutOfMemory;
                 } else if let Some(known) = known {
@@ -219,7 +224,7 @@ impl Tuner<'_> {
                 trial.error = Some(measured.error);
                 trial.samples = measured.samples;
                 if trial.outcome == Outcome::Timed {
-                    self.codes.insert((task, trial.code.clone()), trial.clone());
+                    self.tasks[task].codes.insert(trial.code.clone(), trial.clone());
                     let seconds = median(&trial.samples.cold);
                     let best = self.incumbents.get(&task).map_or(f64::INFINITY, |(best, _)| *best);
                     if let Some((_, file)) = built.filter(|_| seconds < best) {
@@ -275,78 +280,13 @@ impl Tuner<'_> {
     fn keep(&mut self, task: usize, trial: &Trial) {
         match trial.outcome {
             Outcome::Timed => self.standing.timed += 1,
+            Outcome::Compared => self.standing.compared += 1,
             Outcome::SameCode => self.standing.same_code += 1,
             Outcome::StoppedEarly => self.standing.stopped += 1,
             _ => self.standing.failed += 1,
         }
         self.tasks[task].search.note(trial);
         self.observer.trial(trial);
-    }
-
-    fn tell(&mut self, batches: &[Batch]) {
-        let all: f64 = self.tasks.iter().map(time).sum();
-        self.standing.seconds = all;
-        let gains = self.tasks.iter().map(|task| task.search.expected_gain() * time(task));
-        self.standing.expected = gains.sum::<f64>() / all.max(f64::MIN_POSITIVE);
-        self.standing.used = self.start.elapsed().as_secs_f64() / self.options.budget.as_secs_f64();
-        self.standing.at = batches.first().map_or(String::new(), |batch| self.tasks[batch.task].workload.0.clone());
-        self.observer.standing(&self.standing);
-    }
-
-    /// Measures the best of each layer again, in turn with its winner, the heaviest layers first.
-    fn finish(&mut self) {
-        let mut order: Vec<usize> = (0..self.tasks.len()).collect();
-        order.sort_by(|&a, &b| time(&self.tasks[b]).total_cmp(&time(&self.tasks[a])));
-        for task in order {
-            if self.start.elapsed() > self.options.budget || self.observer.interrupted() {
-                break;
-            }
-            let finalists = self.tasks[task].search.finalists(FINALISTS);
-            self.compare(task, &finalists);
-        }
-    }
-
-    /// Lets the winner defend its place against the others, one after the other.
-    fn compare(&mut self, task: usize, finalists: &[usize]) {
-        let mut winner: Option<(usize, Arc<ArtifactFile>)> = None;
-        for &point in finalists {
-            let Some(file) = self.compiled(task, point) else { continue };
-            let Some((_, best)) = &winner else {
-                winner = Some((point, file));
-                continue;
-            };
-            let mut job = self.measure_job(task, point, &file, Some(best.clone()));
-            (job.seconds, job.stop_above) = (3.0 * job.seconds, f64::INFINITY);
-            let ticket = self.pool.submit_measure(job);
-            let Some(End::Measured(measured)) = self.end_of(ticket) else { continue };
-            let ratio = median(&measured.samples.cold) / median(&measured.samples.incumbent);
-            if ratio < NOISE {
-                winner = Some((point, file));
-            }
-        }
-        if let Some((point, _)) = winner {
-            self.tasks[task].search.settle(point);
-        }
-    }
-
-    fn compiled(&mut self, task: usize, point: usize) -> Option<Arc<ArtifactFile>> {
-        let job = self.compile_job(task, point);
-        let ticket = self.pool.submit_compile(job);
-        match self.end_of(ticket)? {
-            End::Compiled(_, file) => Some(file),
-            _ => None,
-        }
-    }
-
-    /// How the only job at work ends.
-    fn end_of(&mut self, ticket: u64) -> Option<End> {
-        loop {
-            match self.pool.next_event(Duration::from_millis(200)) {
-                Some(event) if event.ticket == ticket => return Some(event.end),
-                None if self.observer.interrupted() => return None,
-                _ => {}
-            }
-        }
     }
 }
 

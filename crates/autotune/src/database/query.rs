@@ -22,23 +22,6 @@ impl Database {
         self.list(&select, values, |row| row::record(row).map(Prior::new))
     }
 
-    /// The latest trial of a workload in a setting that timed that machine code to the end. No code is that of none.
-    pub fn code_time(
-        &self,
-        setting: &Setting,
-        workload: &Workload,
-        code: &str,
-    ) -> Result<Option<Trial>, DatabaseError> {
-        if code.is_empty() {
-            return Ok(None);
-        }
-        let Setting { isa, threads, backend, revision, machine } = setting;
-        let values = params![isa, row::Bits(*threads as u64), backend, revision, machine, workload.0, code];
-        let select =
-            format!("{SELECT} WHERE {OF_SETTING} AND w.line = ?6 AND t.code = ?7 AND t.outcome = 'timed' {ORDER}");
-        Ok(self.list(&select, values, row::record)?.pop().map(|record| record.trial))
-    }
-
     /// All workloads that have trials, sorted.
     pub fn workloads(&self) -> Result<Vec<Workload>, DatabaseError> {
         let select = "SELECT line FROM workloads WHERE id IN (SELECT workload FROM trials) ORDER BY line";

@@ -57,7 +57,7 @@ impl Database {
 /// All trials of one candidate as one, where it may be chosen.
 fn merged(trials: Vec<Trial>) -> Option<Ranked> {
     let fails = |trial: &Trial| match trial.outcome {
-        Outcome::Timed | Outcome::StoppedEarly | Outcome::SameCode => false,
+        Outcome::Timed | Outcome::Compared | Outcome::StoppedEarly | Outcome::SameCode => false,
         Outcome::NotCompiled(_) | Outcome::Wrong | Outcome::Crashed(_) => true,
         Outcome::TimedOut | Outcome::OutOfMemory => true,
     };

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn one_run_gives_up_only_what_is_hopeless() {
         let behind = |cold: &[f64], incumbent: &[f64]| {
-            far_behind(&Samples { cold: cold.into(), incumbent: incumbent.into(), warm: vec![] }, 1.5)
+            far_behind(&Samples { cold: cold.into(), incumbent: incumbent.into(), ..Samples::default() }, 1.5)
         };
         assert!(!behind(&[2.0], &[1.0]), "it may have been interrupted");
         assert!(behind(&[3.1], &[1.0]));

@@ -96,25 +96,6 @@ fn priors_are_of_other_settings_alone() {
 }
 
 #[test]
-fn the_same_code_is_found() {
-    let (_folder, database) = database();
-    let here = setting("a", "machine");
-    let mut session = database.begin_session(1, "").unwrap();
-    let trials = [
-        Trial { code: "c0de".into(), ..timed("first", &[1.0]) },
-        Trial { code: "c0de".into(), ..timed("second", &[2.0]) },
-        Trial { code: "c0de".into(), outcome: Outcome::StoppedEarly, ..timed("third", &[2.0]) },
-        Trial { code: String::new(), ..timed("none", &[2.0]) },
-    ];
-    for trial in &trials {
-        database.append(&mut session, &here, trial).unwrap();
-    }
-    let found = |setting: &Setting, code: &str| database.code_time(setting, &workload(), code).unwrap();
-    assert_eq!(found(&here, "c0de"), Some(trials[1].clone()));
-    assert_eq!((found(&here, "beef"), found(&here, ""), found(&setting("b", "machine"), "c0de")), (None, None, None));
-}
-
-#[test]
 fn old_trials_are_dropped_and_counted() {
     let (_folder, database) = database();
     let (now, before) = (setting("now", "machine"), setting("before", "machine"));

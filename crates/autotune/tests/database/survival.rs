@@ -22,6 +22,7 @@ fn finite() -> impl Strategy<Value = f64> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Timed),
+        Just(Outcome::Compared),
         Just(Outcome::StoppedEarly),
         Just(Outcome::SameCode),
         text().prop_map(Outcome::NotCompiled),
@@ -33,8 +34,9 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn trial() -> impl Strategy<Value = Trial> {
-    let samples = (vec(finite(), 0..9), vec(finite(), 0..9), vec(finite(), 0..9));
-    let samples = samples.prop_map(|(warm, cold, incumbent)| Samples { warm, cold, incumbent });
+    let times = || vec(finite(), 0..9);
+    let samples = (times(), times(), times(), times());
+    let samples = samples.prop_map(|(warm, cold, incumbent, network)| Samples { warm, cold, incumbent, network });
     let texts = (text(), text(), text(), text(), text());
     let numbers = (finite(), proptest::option::of(finite()), any::<u64>(), any::<u64>());
     (texts, outcome(), numbers, samples).prop_map(|(texts, outcome, numbers, samples)| {

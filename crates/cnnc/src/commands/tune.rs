@@ -29,9 +29,6 @@ pub struct Args {
     /// .lock, in this folder]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// The database [default: $XDG_DATA_HOME/cnnc/tuning.db, else ~/.local/share/cnnc/tuning.db]
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
     /// Number that the search draws from: the same number and the same measurements give the same choices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -2,25 +2,30 @@
 //!
 //! Models are imported, and their layers become tasks, each once however many models have it. Tuning
 //! ([`cnnc_autotune::tuner`]) begins with what the database knows of this setting and appends every trial to it. In the
-//! end each network is compiled with the winners and without, and both are run in turn: where the winners are no faster
-//! as a network, the lock holds what would have been chosen anyway.
+//! end the best few of each layer are compared within each running network ([`settle`]). Then the network is compiled with
+//! the winners and without, and both are run in turn ([`verdict`]): where the winners are no faster as a network, the
+//! lock holds what would have been chosen anyway.
 
+mod finish;
+mod gap;
 mod networks;
 mod observer;
+mod running;
+mod settle;
 mod tasks;
 mod verdict;
 
-use crate::failure;
 use crate::options::options;
+use crate::{database, failure};
 use cnnc_artifact::write_atomically;
+use cnnc_autotune::Database;
 use cnnc_autotune::lock::Lock;
-use cnnc_autotune::tuner::{TuneOptions, tune};
+use cnnc_autotune::tuner::{Observer, TuneOptions, tune};
 use cnnc_autotune::worker::{Pool, PoolOptions};
-use cnnc_autotune::{Database, DatabaseError, Setting, revision};
 use cnnc_cli::args::processors;
 use cnnc_cli::commands::tune::Args;
 use cnnc_cli::{CliError, process};
-use cnnc_runtime::machine::fingerprint;
+use finish::Finish;
 use observer::Watch;
 use std::io::Write;
 use std::path::Path;
@@ -33,42 +38,44 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "one instruction set is tuned for at a time: --target native, x86-64-v3, ..".into(),
         ));
     };
-    let setting = Setting {
-        isa: target.isa.name().into(),
-        threads,
-        backend: options.backend.version(),
-        revision: revision().into(),
-        machine: fingerprint(),
-    };
-    let path = args.db.clone().or_else(Database::default_path);
-    let path = path.ok_or_else(|| CliError::Usage("there is no home folder; say where with --db FILE".into()))?;
-    let database = Database::open_or_create(&path).map_err(database_failure)?;
+    let setting = database::setting(&options, target);
+    let path = database::path(args.compile.db.as_deref());
+    let path = path.ok_or_else(|| CliError::Usage("tuning needs a database: say where with --db FILE".into()))?;
+    let database = Database::open_or_create(&path).map_err(failure::database)?;
     let networks = networks::load(&args.models, &options)?;
     let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed)?;
-    let known = tasks::recall(&mut tasks, &database, &setting).map_err(database_failure)?;
+    let known = tasks::recall(&mut tasks, &database, &setting).map_err(failure::database)?;
     process::catch_interrupts();
-    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
-    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
-        .map_err(|e| CliError::Crash(e.to_string()))?;
-    let session = database.begin_session(args.seed, "tune").map_err(database_failure)?;
+    let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, tasks.len(), shared, known)?;
+    let finish = Finish::plan(&networks, &tasks, (&options, target), &mut watch)?;
     let tuning = TuneOptions {
         setting: setting.clone(),
-        budget: args.budget,
+        budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
         max_error: options.bounds.max_error,
         max_workspace: options.bounds.workspace() as u64,
     };
+    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
+    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
+        .map_err(|e| CliError::Crash(e.to_string()))?;
     tune(&mut tasks, &mut pool, &tuning, &mut watch);
     drop(pool);
-    watch.ended()?;
+    watch.tuned()?;
     for network in &networks {
-        let verdict = verdict::of(network, &tasks, &setting, &options, target)?;
+        let made_for = (&setting, &options, target);
+        let spots = tasks::spots(&network.graph, target, &options.bounds)?;
+        if !watch.interrupted() {
+            watch.phase(&format!("{}: its best candidates in turn within it", network.name()));
+            settle::settle(network, &spots, &mut tasks, made_for, finish.networks, &mut watch)?;
+        }
+        watch.phase(&format!("{}: before and after", network.name()));
+        let verdict = verdict::of(network, &spots, &tasks, made_for)?;
         let lock = args.lock_of(&network.path, networks.len());
         write_lock(&lock, &verdict.lock)?;
         watch.network(&verdict, &lock)?;
     }
-    Ok(())
+    watch.end()
 }
 
 /// Writes a lock file; choices for other settings that the file has already stay.
@@ -82,13 +89,6 @@ fn write_lock(path: &Path, new: &Lock) -> Result<(), CliError> {
     };
     lock.sections.extend(new.sections.clone());
     Ok(write_atomically(path, |file| file.write_all(lock.to_string().as_bytes()))?)
-}
-
-fn database_failure(error: DatabaseError) -> CliError {
-    match error.is_users() {
-        true => CliError::Usage(error.to_string()),
-        false => CliError::Crash(error.to_string()),
-    }
 }
 
 /// A failure of the compiler, as the command line reports it.

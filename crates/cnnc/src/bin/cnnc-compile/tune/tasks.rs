@@ -6,14 +6,14 @@ use crate::failure;
 use cnnc_autotune::layer::contents;
 use cnnc_autotune::search::{Point, Search};
 use cnnc_autotune::tuner::Task;
-use cnnc_autotune::{Database, DatabaseError, Setting, Workload};
+use cnnc_autotune::{Database, DatabaseError, Outcome, Setting, Workload};
 use cnnc_cli::CliError;
 use cnnc_compiler::shapes::{Layer, layer_of};
 use cnnc_compiler::{Bounds, choose, ways};
 use cnnc_ir::graph::Graph;
 use cnnc_lower::{Breadth, Class};
 use cnnc_tensor::{Layout, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A layer has a share of the bound on the network's error: candidates that declare more are not tried.
 const SHARE_OF_ERROR: f64 = 0.6;
@@ -38,17 +38,29 @@ impl Place {
     }
 }
 
-/// Each layer of a graph that can be tuned: its place, and the candidate that is chosen by estimate.
-pub fn places(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<(Place, Layer, String)>, CliError> {
+/// A layer of a network that can be tuned.
+pub struct Spot {
+    /// Its name in the network.
+    pub name: String,
+    /// Its place.
+    pub place: Place,
+    /// What it is.
+    pub layer: Layer,
+    /// The candidate that is chosen by estimate.
+    pub untuned: String,
+}
+
+/// Each layer of a graph that can be tuned.
+pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot>, CliError> {
     let chosen = choose(graph, target, bounds).map_err(compile_failure)?;
     let by_name: BTreeMap<&str, _> = chosen.nodes().map(|(_, node)| (node.name.as_str(), node)).collect();
-    let place = |layer: Layer, name: &str| {
+    let spot = |layer: Layer, name: &str| {
         let node = by_name.get(name)?;
         let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
-        let candidate = node.candidate.as_ref()?.to_string();
-        Some((Place { workload: layer.workload(), input, output }, layer, candidate))
+        let (name, untuned) = (name.to_string(), node.candidate.as_ref()?.to_string());
+        Some(Spot { name, place: Place { workload: layer.workload(), input, output }, layer, untuned })
     };
-    Ok(graph.nodes().filter_map(|(_, node)| place(layer_of(graph, node)?, &node.name)).collect())
+    Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
 }
 
 /// The tasks of some networks, and how many layers there are of which another network has the like.
@@ -57,8 +69,8 @@ pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> 
     let mut shared = 0;
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
-        for (place, layer, candidate) in places(&network.graph, target, bounds)? {
-            own.entry(place).or_insert((layer, candidate, 0)).2 += 1;
+        for Spot { place, layer, untuned, .. } in spots(&network.graph, target, bounds)? {
+            own.entry(place).or_insert((layer, untuned, 0)).2 += 1;
         }
         for (place, (layer, candidate, count)) in own {
             shared += usize::from(found.contains_key(&place));
@@ -74,6 +86,7 @@ pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> 
             count,
             untuned,
             search: Search::new(seed, points),
+            codes: HashMap::new(),
         })
     });
     let tasks: Vec<Task> = tasks.collect::<Result<_, CliError>>()?;
@@ -108,6 +121,9 @@ pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting) -> Res
         for trial in database.trials(setting, &task.workload)? {
             if (&trial.input, &trial.output) == (&task.input, &task.output) {
                 task.search.note(&trial);
+                if trial.outcome == Outcome::Timed {
+                    task.codes.insert(trial.code.clone(), trial);
+                }
                 count += 1;
             }
         }
