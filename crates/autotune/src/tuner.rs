@@ -255,7 +255,7 @@ impl Tuner<'_> {
             incumbent,
             threads: self.options.setting.threads,
             seconds,
-            stop_above: STOP_ABOVE,
+            stop_above: Some(STOP_ABOVE),
             max_error: self.options.max_error,
         }
     }

@@ -70,7 +70,7 @@ fn time(
         if let Some(incumbent) = incumbent.as_deref_mut() {
             incumbent.once(Weights::Warm)?;
             samples.incumbent.push(incumbent.once(Weights::Cold)?);
-            if far_behind(&samples, request.stop_above) {
+            if request.stop_above.is_some_and(|ratio| far_behind(&samples, ratio)) {
                 return Ok((samples, true));
             }
             runner.once(Weights::Warm)?;
