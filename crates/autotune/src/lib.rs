@@ -7,6 +7,7 @@ pub mod database;
 mod error;
 pub mod layer;
 pub mod lock;
+mod paired;
 mod revision;
 pub mod search;
 mod trial;

@@ -8,7 +8,8 @@
 mod predict;
 mod random;
 
-use crate::{Outcome, Samples, Trial};
+use crate::paired::Paired;
+use crate::{Outcome, Trial};
 use cnnc_ir::graph::Candidate;
 use predict::{distance, predict};
 use random::Random;
@@ -29,8 +30,6 @@ const DISTANT: f64 = 2.0;
 
 /// Share of a layer's time that the first round is expected to gain; the k-th, so much divided by the square of k.
 const UNKNOWN: f64 = 0.25;
-/// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
-const NOISE: f64 = 0.99;
 
 /// A candidate of the space.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +49,8 @@ pub struct Search {
     /// What is known of each point; for the untried nothing.
     known: Vec<Option<Found>>,
     rounds: usize,
-    /// The winner of the comparisons, once there were some.
-    settled: Option<usize>,
+    /// Their times.
+    paired: Paired,
     /// Time of the best after each round.
     progress: Vec<f64>,
 }
@@ -76,7 +75,7 @@ impl Search {
     pub fn new(seed: u64, points: Vec<Point>) -> Search {
         let by_text = points.iter().enumerate().map(|(k, p)| (p.candidate.to_string(), k)).collect();
         let known = vec![None; points.len()];
-        Search { seed, points, by_text, known, rounds: 0, settled: None, progress: vec![] }
+        Search { seed, points, by_text, known, rounds: 0, paired: Paired::default(), progress: vec![] }
     }
 
     /// The space.
@@ -92,29 +91,16 @@ impl Search {
     /// Takes note of a trial; those of candidates outside the space are ignored.
     pub fn note(&mut self, trial: &Trial) {
         let Some(&k) = self.by_text.get(&trial.candidate) else { return };
+        self.paired.note(trial);
         if trial.outcome == Outcome::Compared {
-            return self.compared(k, &trial.samples);
+            return;
         }
         let complete = matches!(trial.outcome, Outcome::Timed | Outcome::SameCode);
-        let timed = complete || trial.outcome == Outcome::StoppedEarly;
-        let seconds = if timed { median(&trial.samples.cold) } else { f64::INFINITY };
-        let (workspace, packed) = (trial.workspace, trial.packed);
-        let found = Found { seconds, error: trial.error.unwrap_or(f64::INFINITY), workspace, packed, complete };
-        // Of several trials of a candidate a complete one counts, and the last of those.
         if self.known[k].is_none_or(|before| complete || !before.complete) {
-            self.known[k] = Some(found);
+            let (workspace, packed) = (trial.workspace, trial.packed);
+            let (seconds, error) = (self.paired.seconds(&trial.candidate), trial.error.unwrap_or(f64::INFINITY));
+            self.known[k] = Some(Found { seconds, error, workspace, packed, complete });
         }
-        // Whoever is faster than the winner of a comparison has not taken part in it.
-        if self.settled.is_some_and(|winner| complete && self.seconds(k) < self.seconds(winner)) {
-            self.settled = None;
-        }
-    }
-
-    /// Settles who is the winner of a comparison of a point with the winner so far.
-    fn compared(&mut self, point: usize, samples: &Samples) {
-        let own = if samples.network.is_empty() { &samples.cold } else { &samples.network };
-        let ratio = median(own) / median(&samples.incumbent);
-        self.settled = if ratio < NOISE { Some(point) } else { self.best() };
     }
 
     /// Goes on after trials of before: they count as the rounds that they would have been.
@@ -138,7 +124,8 @@ impl Search {
 
     /// The winner of the comparisons, else the fastest candidate that was timed to the end.
     pub fn best(&self) -> Option<usize> {
-        self.settled.or_else(|| self.finalists(1).first().copied())
+        let settled = self.paired.settled().and_then(|winner| self.by_text.get(winner).copied());
+        settled.or_else(|| self.finalists(1).first().copied())
     }
 
     /// The fastest candidates that were timed to the end, in order.
@@ -243,7 +230,7 @@ pub fn median(samples: &[f64]) -> f64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::Workload;
+    use crate::{Samples, Workload};
 
     /// A space of two algorithms where the estimate is wrong about one parameter.
     fn space() -> Vec<Point> {
@@ -277,6 +264,7 @@ mod tests {
             workspace: 0,
             packed: 0,
             code: String::new(),
+            against: String::new(),
             samples: Samples { cold: vec![real(&point.candidate); 3], ..Samples::default() },
         }
     }

@@ -26,6 +26,9 @@ pub struct Trial {
     pub packed: u64,
     /// Hash of the machine code, in hex; empty where there is none.
     pub code: String,
+    /// The candidate that was measured in turn with it; empty where none was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub against: String,
     /// The times taken.
     pub samples: Samples,
 }
@@ -62,7 +65,8 @@ pub struct Samples {
     pub warm: Vec<f64>,
     /// With weights in memory.
     pub cold: Vec<f64>,
-    /// The incumbent's with weights in memory, taken in turn with them; within the network where those are.
+    /// Those of the candidate it was measured against, weights in memory, taken in turn with them; within the network
+    /// where those are.
     pub incumbent: Vec<f64>,
     /// Within the running network, the mean of the layer's occurrences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -9,10 +9,10 @@ mod batch;
 mod finish;
 mod outlook;
 
-use crate::search::{Search, median};
+use crate::search::Search;
 use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Samples, Setting, Trial, Workload};
-use batch::{Batch, Job};
+use batch::{Batch, Built, Job};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,6 +105,13 @@ pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer
     Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }.run();
 }
 
+/// A candidate that others are measured in turn with.
+#[derive(Clone, Debug)]
+struct Incumbent {
+    point: usize,
+    file: Arc<ArtifactFile>,
+}
+
 struct Tuner<'a> {
     tasks: &'a mut [Task],
     pool: &'a mut Pool,
@@ -114,14 +121,15 @@ struct Tuner<'a> {
     standing: Standing,
     /// Rounds that have ended.
     rounds: usize,
-    /// Time and artifact of the fastest candidate of each task so far.
-    incumbents: HashMap<usize, (f64, Arc<ArtifactFile>)>,
+    /// The fastest candidate of each task so far: what the others are measured in turn with.
+    incumbents: HashMap<usize, Incumbent>,
 }
 
 impl Tuner<'_> {
     fn run(&mut self) {
+        self.recall_incumbents();
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
-        let mut batches: Vec<Batch> = vec![];
+        let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
             while batches.len() < AT_ONCE && self.start.elapsed() < rounds && !self.observer.interrupted() {
                 let Some(task) = self.next_task(&batches) else { break };
@@ -137,9 +145,16 @@ impl Tuner<'_> {
             }
             self.tell(batches.first().map(|batch| batch.task));
             self.wait(&mut batches);
+            if self.start.elapsed() > rounds || self.observer.interrupted() {
+                // What is at work ends; the rest of the rounds is left for another time.
+                for ticket in self.pool.give_up_waiting() {
+                    batches.iter_mut().for_each(|batch| drop(batch.jobs.remove(&ticket)));
+                }
+                over = true;
+            }
             batches.retain(|batch| {
                 let done = batch.jobs.is_empty();
-                if done {
+                if done && !over {
                     self.tasks[batch.task].search.end_round();
                     self.rounds += 1;
                 }
@@ -183,13 +198,7 @@ impl Tuner<'_> {
 
     /// Waits for an event and deals with it.
     fn wait(&mut self, batches: &mut [Batch]) {
-        let Some(event) = self.pool.next_event(Duration::from_millis(200)) else {
-            if self.observer.interrupted() {
-                // What is at work ends; what waits is dropped with the pool.
-                batches.iter_mut().for_each(|batch| batch.jobs.clear());
-            }
-            return;
-        };
+        let Some(event) = self.pool.next_event(Duration::from_millis(200)) else { return };
         let Some(batch) = batches.iter_mut().find(|batch| batch.jobs.contains_key(&event.ticket)) else { return };
         self.handle(batch, event);
     }
@@ -198,9 +207,10 @@ impl Tuner<'_> {
         let Some(Job { point, built }) = batch.jobs.remove(&event.ticket) else { return };
         let task = batch.task;
         let mut trial = self.blank(task, point);
-        if let Some((compiled, _)) = &built {
+        if let Some(Built { compiled, against, .. }) = &built {
             trial.code.clone_from(&compiled.code);
             (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
+            trial.against = against.map_or(String::new(), |point| self.name(task, point));
         }
         match event.end {
             End::Compiled(compiled, file) => {
@@ -211,11 +221,14 @@ impl Tuner<'_> {
                     trial.outcome = Outcome::OutOfMemory;
                 } else if let Some(known) = known {
                     trial.outcome = Outcome::SameCode;
-                    (trial.error, trial.samples) = (known.error, known.samples.clone());
+                    (trial.error, trial.samples, trial.against) =
+                        (known.error, known.samples.clone(), known.against.clone());
                 } else {
-                    let job =
-                        self.measure_job(task, point, &file, self.incumbents.get(&task).map(|(_, file)| file.clone()));
-                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built: Some((compiled, file)) });
+                    let incumbent = self.incumbents.get(&task).cloned();
+                    let job = self.measure_job(task, point, &file, incumbent.as_ref());
+                    let against = incumbent.map(|incumbent| incumbent.point);
+                    let built = Some(Built { compiled, file, against });
+                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
                     return;
                 }
             }
@@ -225,11 +238,11 @@ impl Tuner<'_> {
                 trial.samples = measured.samples;
                 if trial.outcome == Outcome::Timed {
                     self.tasks[task].codes.insert(trial.code.clone(), trial.clone());
-                    let seconds = median(&trial.samples.cold);
-                    let best = self.incumbents.get(&task).map_or(f64::INFINITY, |(best, _)| *best);
-                    if let Some((_, file)) = built.filter(|_| seconds < best) {
-                        self.incumbents.insert(task, (seconds, file));
+                    self.keep(task, &trial);
+                    if let Some(Built { file, .. }) = built.filter(|_| self.tasks[task].search.best() == Some(point)) {
+                        self.incumbents.insert(task, Incumbent { point, file });
                     }
+                    return;
                 }
             }
             End::Failed(outcome) => trial.outcome = outcome,
@@ -242,7 +255,7 @@ impl Tuner<'_> {
         task: usize,
         point: usize,
         file: &Arc<ArtifactFile>,
-        incumbent: Option<Arc<ArtifactFile>>,
+        incumbent: Option<&Incumbent>,
     ) -> MeasureJob {
         let Task { workload, search, .. } = &self.tasks[task];
         let point = &search.points()[point];
@@ -252,7 +265,7 @@ impl Tuner<'_> {
             layer: workload.0.clone(),
             candidate: point.candidate.to_string(),
             artifact: file.clone(),
-            incumbent,
+            incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
             threads: self.options.setting.threads,
             seconds,
             stop_above: Some(STOP_ABOVE),
@@ -266,15 +279,20 @@ impl Tuner<'_> {
             workload: workload.clone(),
             input: input.clone(),
             output: output.clone(),
-            candidate: search.points()[point].candidate.to_string(),
+            candidate: self.name(task, point),
             outcome: Outcome::TimedOut,
             estimate: search.points()[point].estimate,
             error: None,
             workspace: 0,
             packed: 0,
             code: String::new(),
+            against: String::new(),
             samples: Samples::default(),
         }
+    }
+
+    fn name(&self, task: usize, point: usize) -> String {
+        self.tasks[task].search.points()[point].candidate.to_string()
     }
 
     fn keep(&mut self, task: usize, trial: &Trial) {

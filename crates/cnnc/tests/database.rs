@@ -37,6 +37,7 @@ fn fill(path: &Path) {
             workspace: 0,
             packed: 0,
             code: "c0de".into(),
+            against: String::new(),
             samples: Samples { warm: vec![1e-3], cold: vec![2e-3], ..Samples::default() },
         };
         database.append(&mut session, &setting, &trial).unwrap();

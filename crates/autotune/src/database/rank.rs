@@ -1,6 +1,7 @@
 //! The best candidates of a workload by what was measured.
 
 use super::{Database, DatabaseError};
+use crate::paired::Paired;
 use crate::{Outcome, Setting, Trial, Workload};
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ pub struct Ranked {
     /// Its latest timed trial, with the samples of all timed trials of the same machine code, in the order taken, and
     /// the largest error of them.
     pub trial: Trial,
-    /// Median time with weights in memory, in seconds: what it is ranked by.
+    /// Time with weights in memory, in seconds: what it is ranked by.
     pub seconds: f64,
     /// How many trials its samples come from.
     pub measurements: usize,
@@ -27,7 +28,7 @@ pub struct Ranked {
 
 impl Database {
     /// The `count` fastest candidates of a workload in a setting that keep the limits, the best first; each candidate
-    /// once, by the median of its times with weights in memory. Equal times go by layouts and candidate.
+    /// once, by its time with weights in memory as [`Paired`] has it. Equal times go by layouts and candidate.
     ///
     /// A candidate that ever computed wrong numbers there is never among them, nor one that failed when it was last
     /// tried.
@@ -39,11 +40,20 @@ impl Database {
         count: usize,
     ) -> Result<Vec<Ranked>, DatabaseError> {
         let mut candidates: BTreeMap<_, Vec<Trial>> = BTreeMap::new();
+        let mut places: BTreeMap<_, Paired> = BTreeMap::new();
         for trial in self.trials(setting, workload)? {
-            let key = (trial.input.clone(), trial.output.clone(), trial.candidate.clone());
-            candidates.entry(key).or_default().push(trial);
+            let place = (trial.input.clone(), trial.output.clone());
+            places.entry(place.clone()).or_default().note(&trial);
+            candidates.entry((place, trial.candidate.clone())).or_default().push(trial);
         }
-        let mut ranked: Vec<Ranked> = candidates.into_values().filter_map(merged).collect();
+        let rank = |((place, candidate), trials): ((_, String), Vec<Trial>)| {
+            let (ranked, paired) = (merged(trials)?, places.get(&place)?);
+            // The winner of comparisons stands before whoever it was compared with.
+            let first = paired.settled() == Some(candidate.as_str());
+            let seconds = if first { paired.least() } else { paired.seconds(&candidate) };
+            Some(Ranked { seconds, ..ranked })
+        };
+        let mut ranked: Vec<Ranked> = candidates.into_iter().filter_map(rank).collect();
         ranked.retain(|r| {
             let exact = r.trial.error.is_some_and(|error| error <= limits.max_error);
             exact && r.trial.workspace <= limits.max_workspace

@@ -9,7 +9,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 pub(super) const SELECT: &str = "
 SELECT s.name, s.seed, s.command, s.started, s.ended, t.position, t.time,
     e.isa, e.threads, e.backend, e.revision, e.machine, w.line, t.input, t.output, t.candidate,
-    t.outcome, t.reason, t.estimate, t.error, t.workspace, t.packed, t.code, t.warm, t.cold, t.incumbent, t.network
+    t.outcome, t.reason, t.estimate, t.error, t.workspace, t.packed, t.code, t.warm, t.cold, t.incumbent, t.network, t.against
 FROM trials t
 JOIN sessions s ON s.id = t.session
 JOIN settings e ON e.id = t.setting
@@ -36,6 +36,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         workspace: row.get::<_, Bits>(20)?.0,
         packed: row.get::<_, Bits>(21)?.0,
         code: row.get(22)?,
+        against: row.get(27)?,
         samples: Samples {
             warm: row.get::<_, Seconds>(23)?.0,
             cold: row.get::<_, Seconds>(24)?.0,

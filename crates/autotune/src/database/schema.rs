@@ -65,6 +65,7 @@ CREATE INDEX trials_of_setting ON trials (setting);
 ",
     "
 ALTER TABLE trials ADD COLUMN network BLOB NOT NULL DEFAULT x'';
+ALTER TABLE trials ADD COLUMN against TEXT NOT NULL DEFAULT '';
 ",
 ];
 

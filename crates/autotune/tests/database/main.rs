@@ -39,6 +39,7 @@ fn timed(candidate: &str, cold: &[f64]) -> Trial {
         workspace: 4096,
         packed: 147_456,
         code: format!("code of {candidate}"),
+        against: String::new(),
         samples: Samples { warm: vec![0.5], cold: cold.to_vec(), ..Samples::default() },
     }
 }

@@ -32,6 +32,10 @@ pub struct Args {
     /// Number that the search draws from: the same number and the same measurements give the same choices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Do not measure: search a recorded session again, and write the locks that it wrote. Its name, as the first event of
+    /// --json has it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub replay: Option<String>,
     /// Print events as JSON, one a line
     #[arg(long)]
     pub json: bool,

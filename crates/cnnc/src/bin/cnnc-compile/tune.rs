@@ -6,10 +6,12 @@
 //! the winners and without, and both are run in turn ([`verdict`]): where the winners are no faster as a network, the
 //! lock holds what would have been chosen anyway.
 
+mod chosen;
 mod finish;
 mod gap;
 mod networks;
 mod observer;
+mod replay;
 mod running;
 mod settle;
 mod tasks;
@@ -17,6 +19,7 @@ mod verdict;
 
 use crate::options::options;
 use crate::{database, failure};
+use chosen::MadeFor;
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::Database;
 use cnnc_autotune::lock::Lock;
@@ -39,17 +42,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         ));
     };
     let setting = database::setting(&options, target);
+    let made_for = MadeFor { setting: &setting, options: &options, target };
     let path = database::path(args.compile.db.as_deref());
     let path = path.ok_or_else(|| CliError::Usage("tuning needs a database: say where with --db FILE".into()))?;
+    let networks = networks::load(&args.models, &options, target)?;
+    if let Some(session) = &args.replay {
+        let database = Database::open(&path).map_err(failure::database)?;
+        return replay::run(session, &networks, &database, made_for, args);
+    }
     let database = Database::open_or_create(&path).map_err(failure::database)?;
-    let networks = networks::load(&args.models, &options)?;
     let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed)?;
-    let known = tasks::recall(&mut tasks, &database, &setting).map_err(failure::database)?;
     process::catch_interrupts();
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
+    let known = tasks::recall(&mut tasks, &database, &setting, session.started()).map_err(failure::database)?;
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, tasks.len(), shared, known)?;
-    let finish = Finish::plan(&networks, &tasks, (&options, target), &mut watch)?;
+    let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
     let tuning = TuneOptions {
         setting: setting.clone(),
         budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
@@ -63,14 +71,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     drop(pool);
     watch.tuned()?;
     for network in &networks {
-        let made_for = (&setting, &options, target);
-        let spots = tasks::spots(&network.graph, target, &options.bounds)?;
         if !watch.interrupted() {
             watch.phase(&format!("{}: its best candidates in turn within it", network.name()));
-            settle::settle(network, &spots, &mut tasks, made_for, finish.networks, &mut watch)?;
+            settle::settle(network, &mut tasks, made_for, &finish, &mut watch)?;
         }
         watch.phase(&format!("{}: before and after", network.name()));
-        let verdict = verdict::of(network, &spots, &tasks, made_for)?;
+        let verdict = verdict::of(network, &tasks, made_for, finish.runs)?;
+        watch.trial(&verdict.trial);
         let lock = args.lock_of(&network.path, networks.len());
         write_lock(&lock, &verdict.lock)?;
         watch.network(&verdict, &lock)?;

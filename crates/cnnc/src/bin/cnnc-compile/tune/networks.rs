@@ -1,9 +1,11 @@
 //! The models that are tuned.
 
 use super::compile_failure;
+use super::tasks::{Spot, spots};
 use cnnc_cli::CliError;
 use cnnc_compiler::{Options, import_and_optimize};
 use cnnc_ir::graph::Graph;
+use cnnc_tensor::Target;
 use std::path::{Path, PathBuf};
 
 /// A model, imported and optimized.
@@ -12,6 +14,8 @@ pub struct Network {
     pub path: PathBuf,
     /// Its graph.
     pub graph: Graph,
+    /// Its layers that can be tuned.
+    pub spots: Vec<Spot>,
 }
 
 impl Network {
@@ -23,13 +27,13 @@ impl Network {
 
 /// Loads models and the models of folders. Of a folder, those that cannot be imported are left out with a note; it is
 /// an error where none is left.
-pub fn load(paths: &[PathBuf], options: &Options) -> Result<Vec<Network>, CliError> {
+pub fn load(paths: &[PathBuf], options: &Options, target: &Target) -> Result<Vec<Network>, CliError> {
     let mut networks = vec![];
     for path in paths {
         if path.is_dir() {
             let before = networks.len();
             for model in models_in(path)? {
-                match import(&model, options) {
+                match import(&model, options, target) {
                     Ok(network) => networks.push(network),
                     Err(error) => eprintln!("note: {} is left out: {error}", model.display()),
                 }
@@ -38,15 +42,16 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Result<Vec<Network>, CliErr
                 return Err(CliError::File { path: path.clone(), what: "no model in this folder can be tuned".into() });
             }
         } else {
-            networks.push(import(path, options)?);
+            networks.push(import(path, options, target)?);
         }
     }
     Ok(networks)
 }
 
-fn import(path: &Path, options: &Options) -> Result<Network, CliError> {
+fn import(path: &Path, options: &Options, target: &Target) -> Result<Network, CliError> {
     let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(compile_failure)?;
-    Ok(Network { path: path.to_path_buf(), graph })
+    let spots = spots(&graph, target, &options.bounds)?;
+    Ok(Network { path: path.to_path_buf(), graph, spots })
 }
 
 fn models_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {

@@ -84,7 +84,7 @@ impl<'a> Watch<'a> {
         if self.json {
             let names: Vec<String> = networks.iter().map(Network::name).collect();
             return self.event(&json!({
-                "event": "begin", "models": names, "layers": tasks, "shared_layers": shared, "known_trials": known,
+                "event": "begin", "session": self.session.id(), "models": names, "layers": tasks, "shared_layers": shared, "known_trials": known,
                 "budget_s": self.budget.as_secs_f64(),
             }));
         }

@@ -69,8 +69,8 @@ pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> 
     let mut shared = 0;
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
-        for Spot { place, layer, untuned, .. } in spots(&network.graph, target, bounds)? {
-            own.entry(place).or_insert((layer, untuned, 0)).2 += 1;
+        for Spot { place, layer, untuned, .. } in &network.spots {
+            own.entry(place.clone()).or_insert((layer.clone(), untuned.clone(), 0)).2 += 1;
         }
         for (place, (layer, candidate, count)) in own {
             shared += usize::from(found.contains_key(&place));
@@ -114,11 +114,12 @@ fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Resu
     Ok(points)
 }
 
-/// Tells searches what the database knows of this setting; how many trials that are.
-pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting) -> Result<usize, DatabaseError> {
+/// Tells searches what the database knows of this setting from sessions that began before a time; how many trials that
+/// are.
+pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting, before: f64) -> Result<usize, DatabaseError> {
     let mut count = 0;
     for task in tasks {
-        for trial in database.trials(setting, &task.workload)? {
+        for trial in database.trials_before(setting, &task.workload, before)? {
             if (&trial.input, &trial.output) == (&task.input, &task.output) {
                 task.search.note(&trial);
                 if trial.outcome == Outcome::Timed {

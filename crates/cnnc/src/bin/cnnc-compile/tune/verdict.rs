@@ -1,24 +1,23 @@
 //! What tuning has brought a network: compiled with the winners and without, run in turn.
+//!
+//! The verdict is kept as a trial of a workload of its own, `network NAME`, so that a replay of the log writes the same
+//! lock.
 
-use super::compile_failure;
+use super::chosen::{MadeFor, compile};
 use super::gap::Gap;
 use super::networks::Network;
 use super::running::{Running, in_turn};
 use super::settle::places;
-use super::tasks::{Place, Spot};
-use cnnc_autotune::Setting;
-use cnnc_autotune::lock::{Lock, LockKey, Locked, LockedChoice, Section};
+use cnnc_autotune::lock::Lock;
+use cnnc_autotune::search::median;
 use cnnc_autotune::tuner::Task;
+use cnnc_autotune::{Outcome, Samples, Trial, Workload};
 use cnnc_cli::CliError;
-use cnnc_compiler::{Options, compile_graph};
 use cnnc_ir::graph::parse_candidate;
-use cnnc_tensor::Target;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long both run in turn.
-pub const LONGEST: Duration = Duration::from_secs(4);
 /// The winners are kept where the network is not slower by more than this.
 const NOISE: f64 = 1.005;
 
@@ -26,111 +25,91 @@ const NOISE: f64 = 1.005;
 pub struct Verdict {
     /// Its name.
     pub name: String,
-    /// Seconds as chosen by estimate.
-    pub untuned: f64,
-    /// Seconds with the winners.
-    pub tuned: f64,
+    /// The trial that holds the times of both.
+    pub trial: Trial,
     /// What its layers take alone, and what there.
     pub gap: Gap,
     /// Layers whose candidate is another one now, of those that were tuned.
     pub changed: (usize, usize),
-    /// Whether the winners were kept.
-    pub kept: bool,
     /// The choices.
     pub lock: Lock,
 }
 
-/// The verdict on a network.
-pub fn of(
-    network: &Network,
-    spots: &[Spot],
-    tasks: &[Task],
-    (setting, options, target): (&Setting, &Options, &Target),
-) -> Result<Verdict, CliError> {
+/// The verdict on a network, by runs in turn for so long.
+pub fn of(network: &Network, tasks: &[Task], made_for: MadeFor, longest: Duration) -> Result<Verdict, CliError> {
     let winner = |task: usize| tasks[task].search.best();
-    let untuned = |task: usize| {
-        let first = parse_candidate(&tasks[task].untuned).ok().and_then(|c| tasks[task].search.point_of(&c));
-        first.filter(|&point| tasks[task].search.found(point).is_some()).or_else(|| winner(task))
-    };
-    let mut runs = [
-        Running::new(&network.name(), compile(network, options)?)?,
-        compile_with(network, spots, tasks, &winner, setting, options, target)?,
-    ];
-    in_turn(&mut runs, LONGEST)?;
+    let mut runs =
+        [Running::new(&network.name(), compile(network, made_for.options)?)?, made_for.run(network, tasks, &winner)?];
+    in_turn(&mut runs, longest)?;
     let [before, after] = &runs;
-    let kept = after.seconds() <= NOISE * before.seconds();
-    let choice: &dyn Fn(usize) -> Option<usize> = if kept { &winner } else { &untuned };
-    let lock = lock_of(spots, tasks, choice, setting, options, target);
-    let all = places(spots, tasks);
-    let changed = all.iter().filter(|(task, _)| winner(*task) != untuned(*task)).count();
+    let trial = trial(network, before.totals(), after.totals());
+    let all = places(&network.spots, tasks);
+    let changed = all.iter().filter(|(task, _)| winner(*task) != untuned(tasks, *task)).count();
     Ok(Verdict {
         name: network.name(),
-        untuned: before.seconds(),
-        tuned: after.seconds(),
         gap: Gap::of(&all, tasks, after),
         changed: (changed, all.len()),
-        kept,
-        lock,
+        lock: lock(network, tasks, &trial, made_for),
+        trial,
     })
 }
 
-/// The network compiled.
-pub fn compile(network: &Network, options: &Options) -> Result<cnnc_artifact::Variant, CliError> {
-    let mut compiled = compile_graph(&network.graph, options).map_err(compile_failure)?;
-    compiled.variants.pop().ok_or_else(|| CliError::Crash("nothing was compiled".into()))
+/// The workload under which the verdict on a network is kept.
+pub fn workload(network: &Network) -> Workload {
+    Workload(format!("network {}", network.name()))
 }
 
-/// The network with a chosen point of each task.
-pub fn compile_with(
-    network: &Network,
-    spots: &[Spot],
-    tasks: &[Task],
-    point: &dyn Fn(usize) -> Option<usize>,
-    setting: &Setting,
-    options: &Options,
-    target: &Target,
-) -> Result<Running, CliError> {
-    let lock = lock_of(spots, tasks, point, setting, options, target);
-    let choices = lock.choices(target.threads, &options.bounds, false);
-    Running::new(&network.name(), compile(network, &Options { choices, ..options.clone() })?)
+/// The lock that a verdict leads to.
+pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor) -> Lock {
+    let winner = |task: usize| tasks[task].search.best();
+    let untuned = |task: usize| untuned(tasks, task);
+    made_for.lock(network, tasks, if kept(trial) { &winner } else { &untuned })
 }
 
-/// The choices that a point of each task makes.
-fn lock_of(
-    spots: &[Spot],
-    tasks: &[Task],
-    point: &dyn Fn(usize) -> Option<usize>,
-    setting: &Setting,
-    options: &Options,
-    target: &Target,
-) -> Lock {
-    let Setting { backend, revision, machine, .. } = setting.clone();
-    let mut locked = Locked { backend, revision, machine, ..Locked::default() };
-    for spot in spots {
-        let Some(task) = tasks.iter().position(|task| spot.place.is_of(task)) else { continue };
-        let Some(point) = point(task) else { continue };
-        let search = &tasks[task].search;
-        let Place { workload, input, output } = spot.place.clone();
-        let choice = LockedChoice {
-            candidate: search.points()[point].candidate.clone(),
-            error: search.found(point).map_or(f64::INFINITY, |found| found.error),
-            seconds: search.seconds(point),
-        };
-        locked.choices.insert(LockKey { workload, input, output }, choice);
+fn kept(trial: &Trial) -> bool {
+    median(&trial.samples.network) <= NOISE * median(&trial.samples.incumbent)
+}
+
+/// The point that is chosen without tuning, as far as it was tried.
+fn untuned(tasks: &[Task], task: usize) -> Option<usize> {
+    let Task { untuned, search, .. } = &tasks[task];
+    let first = parse_candidate(untuned).ok().and_then(|candidate| search.point_of(&candidate));
+    first.filter(|&point| search.found(point).is_some_and(|found| found.complete)).or_else(|| search.best())
+}
+
+fn trial(network: &Network, before: &[f64], after: &[f64]) -> Trial {
+    Trial {
+        workload: workload(network),
+        input: String::new(),
+        output: String::new(),
+        candidate: "winners of all layers".into(),
+        outcome: Outcome::Compared,
+        estimate: 0.0,
+        error: None,
+        workspace: 0,
+        packed: 0,
+        code: String::new(),
+        against: "choice by estimate".into(),
+        samples: Samples { network: after.to_vec(), incumbent: before.to_vec(), ..Samples::default() },
     }
-    Lock { sections: [(Section::new(target.isa, target.threads, &options.bounds), locked)].into() }
 }
 
 impl Verdict {
+    /// Milliseconds before and after.
+    fn times(&self) -> (f64, f64) {
+        let samples = &self.trial.samples;
+        (median(&samples.incumbent) * 1e3, median(&samples.network) * 1e3)
+    }
+
     /// As text.
     pub fn text(&self, lock: &Path) -> String {
-        let Verdict { name, untuned, tuned, changed: (changed, all), gap, .. } = self;
-        let (before, after) = (untuned * 1e3, tuned * 1e3);
-        let kept = if self.kept { "" } else { "; no faster, so the lock holds the choice by estimate" };
+        let Verdict { name, changed: (changed, all), gap, trial, .. } = self;
+        let (before, after) = self.times();
+        let kept = if kept(trial) { "" } else { "; no faster, so the lock holds the choice by estimate" };
         format!(
             "{name}: {before:.3} ms untuned, {after:.3} ms tuned ({:.3} times as fast){kept}\n  \
              {changed} of {all} layers have another candidate; wrote {}\n{}",
-            untuned / tuned,
+            before / after,
             lock.display(),
             gap.text()
         )
@@ -138,10 +117,11 @@ impl Verdict {
 
     /// As a JSON event.
     pub fn json(&self, lock: &Path) -> serde_json::Value {
-        let Verdict { name, untuned, tuned, gap, changed: (changed, all), kept, .. } = self;
+        let Verdict { name, changed: (changed, all), gap, trial, .. } = self;
+        let (before, after) = self.times();
         json!({
-            "event": "network", "model": name, "untuned_ms": untuned * 1e3, "tuned_ms": tuned * 1e3,
-            "changed": changed, "layers": all, "kept": kept, "lock": lock.display().to_string(), "gap": gap,
+            "event": "network", "model": name, "untuned_ms": before, "tuned_ms": after, "changed": changed,
+            "layers": all, "kept": kept(trial), "lock": lock.display().to_string(), "gap": gap,
         })
     }
 }
