@@ -1,13 +1,17 @@
 //! Times of candidates that can be compared, though the speed of a machine changes with the hour.
 //!
-//! A candidate is measured in turn with the fastest one so far. Its time is that one's, as known before, by the ratio of
-//! both; as measured only where there was no other. Where two were compared in the end, the faster one there is the
+//! A candidate is measured in turn with a reference. Its time is that one's, as known before, by the ratio of both; as
+//! measured only where there was no other. The reference changes only where a candidate is faster by far: were it always
+//! the fastest so far, each change would owe a little to luck, and later candidates would look faster than equal ones
+//! before. Where two were compared in the end, the faster one there is the
 //! winner, whatever their first times say. All of it is a function of the trials in order.
 
-use crate::search::median;
+use crate::search::undisturbed;
 use crate::{Outcome, Trial};
 use std::collections::HashMap;
 
+/// How much faster than the reference a candidate must be to become it.
+const BY_FAR: f64 = 0.9;
 /// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
 const NOISE: f64 = 0.99;
 
@@ -16,6 +20,8 @@ const NOISE: f64 = 0.99;
 pub struct Paired {
     /// Seconds by candidate, and whether it was timed to the end.
     known: HashMap<String, (f64, bool)>,
+    /// What candidates are measured in turn with.
+    reference: Option<String>,
     /// The winner of the comparisons, once there were some.
     settled: Option<String>,
 }
@@ -33,6 +39,9 @@ impl Paired {
         if self.known.get(&trial.candidate).is_none_or(|before| complete || !before.1) {
             self.known.insert(trial.candidate.clone(), (seconds, complete));
         }
+        if complete && self.reference().is_none_or(|reference| seconds < BY_FAR * self.seconds(reference)) {
+            self.reference = Some(trial.candidate.clone());
+        }
         // Whoever is faster than the winner of a comparison has not taken part in it.
         if self.settled.as_ref().is_some_and(|winner| complete && seconds < self.seconds(winner)) {
             self.settled = None;
@@ -42,6 +51,11 @@ impl Paired {
     /// Seconds of a candidate; infinite where it was not timed.
     pub fn seconds(&self, candidate: &str) -> f64 {
         self.known.get(candidate).map_or(f64::INFINITY, |known| known.0)
+    }
+
+    /// What other candidates are to be measured in turn with; `None` where none was timed.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
     }
 
     /// The winner of the comparisons, if there were some.
@@ -55,10 +69,10 @@ impl Paired {
     }
 
     fn in_turn(&self, trial: &Trial) -> f64 {
-        let own = median(&trial.samples.cold);
+        let own = undisturbed(&trial.samples.cold);
         let other = self.seconds(&trial.against);
         if other.is_finite() && !trial.samples.incumbent.is_empty() {
-            other * own / median(&trial.samples.incumbent)
+            other * own / undisturbed(&trial.samples.incumbent)
         } else {
             own
         }
@@ -67,7 +81,7 @@ impl Paired {
     fn compared(&mut self, trial: &Trial) {
         let samples = &trial.samples;
         let own = if samples.network.is_empty() { &samples.cold } else { &samples.network };
-        let faster = median(own) < NOISE * median(&samples.incumbent);
+        let faster = undisturbed(own) < NOISE * undisturbed(&samples.incumbent);
         self.settled = Some(if faster { &trial.candidate } else { &trial.against }.clone());
     }
 }
@@ -102,7 +116,9 @@ mod tests {
         paired.note(&trial("b", Outcome::Timed, "a", (1.5, 2.0)));
         paired.note(&trial("c", Outcome::StoppedEarly, "b", (3.0, 1.5)));
         assert_eq!((paired.seconds("b"), paired.seconds("c"), paired.least()), (0.75, 1.5, 0.75));
-        assert_eq!(paired.seconds("d"), f64::INFINITY);
+        assert_eq!((paired.seconds("d"), paired.reference()), (f64::INFINITY, Some("b")));
+        paired.note(&trial("e", Outcome::Timed, "b", (1.4, 1.5)));
+        assert_eq!(paired.reference(), Some("b"), "a little faster is not enough");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::paired::Paired;
 use crate::{Outcome, Trial};
 use cnnc_ir::graph::Candidate;
 use predict::{distance, predict};
-use random::Random;
+pub use random::Random;
 use std::collections::HashMap;
 
 /// Candidates of a round.
@@ -44,6 +44,8 @@ pub struct Point {
 #[derive(Clone, Debug)]
 pub struct Search {
     seed: u64,
+    /// Whether all candidates are to be tried.
+    exhaustive: bool,
     points: Vec<Point>,
     by_text: HashMap<String, usize>,
     /// What is known of each point; for the untried nothing.
@@ -75,7 +77,21 @@ impl Search {
     pub fn new(seed: u64, points: Vec<Point>) -> Search {
         let by_text = points.iter().enumerate().map(|(k, p)| (p.candidate.to_string(), k)).collect();
         let known = vec![None; points.len()];
-        Search { seed, points, by_text, known, rounds: 0, paired: Paired::default(), progress: vec![] }
+        Search {
+            seed,
+            exhaustive: false,
+            points,
+            by_text,
+            known,
+            rounds: 0,
+            paired: Paired::default(),
+            progress: vec![],
+        }
+    }
+
+    /// A search that tries every candidate.
+    pub fn exhaustive(points: Vec<Point>) -> Search {
+        Search { exhaustive: true, ..Search::new(0, points) }
     }
 
     /// The space.
@@ -128,6 +144,11 @@ impl Search {
         settled.or_else(|| self.finalists(1).first().copied())
     }
 
+    /// What others are measured in turn with.
+    pub fn reference(&self) -> Option<usize> {
+        self.by_text.get(self.paired.reference()?).copied()
+    }
+
     /// The fastest candidates that were timed to the end, in order.
     pub fn finalists(&self, most: usize) -> Vec<usize> {
         let complete = |&k: &usize| self.known[k].is_some_and(|found| found.complete);
@@ -152,6 +173,9 @@ impl Search {
         if self.tried() >= self.points.len() {
             return 0.0;
         }
+        if self.exhaustive {
+            return 1.0;
+        }
         // What no round has shown yet, and what the last ones have.
         let unknown = UNKNOWN / (self.rounds as f64 + 1.0).powi(2);
         let last = self.progress.windows(2).rev().take(2).map(|w| (w[0] / w[1] - 1.0).clamp(0.0, 1.0));
@@ -160,13 +184,19 @@ impl Search {
 
     /// Rounds until less than a share of the layer's time is expected to be gained, should none of them gain anything.
     pub fn rounds_left(&self, worthless: f64) -> usize {
-        let enough = (UNKNOWN / worthless).sqrt() - 1.0;
         let untried = (self.points.len() - self.tried()).div_ceil(ROUND);
+        if self.exhaustive {
+            return untried;
+        }
+        let enough = (UNKNOWN / worthless).sqrt() - 1.0;
         (enough.max(0.0) as usize).saturating_sub(self.rounds).min(untried)
     }
 
     /// The candidates to try next: at most a round of points that were not tried.
     pub fn propose(&self) -> Vec<usize> {
+        if self.exhaustive {
+            return (0..self.points.len()).filter(|&k| self.known[k].is_none()).take(ROUND).collect();
+        }
         if self.rounds == 0 {
             return self.first();
         }
@@ -217,6 +247,13 @@ impl Search {
         taken.truncate(ROUND);
         taken
     }
+}
+
+/// The lower quartile of times, which what interrupts a run now and then does not change; infinite where there are none.
+pub fn undisturbed(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 4).copied().unwrap_or(f64::INFINITY)
 }
 
 /// The middle of some numbers; infinite where there are none.

@@ -6,8 +6,11 @@
 //! end, the best few candidates of each layer are measured again in turn with its winner.
 
 mod batch;
+mod certify;
 mod finish;
 mod outlook;
+
+pub use certify::{Certificate, certify};
 
 use crate::search::Search;
 use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
@@ -100,9 +103,7 @@ pub trait Observer {
 
 /// Tunes layers. Their searches know in the end what was found.
 pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer: &mut dyn Observer) {
-    let start = Instant::now();
-    let (standing, incumbents) = (Standing::default(), HashMap::new());
-    Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }.run();
+    Tuner::new(tasks, pool, options, observer).run();
 }
 
 /// A candidate that others are measured in turn with.
@@ -121,11 +122,21 @@ struct Tuner<'a> {
     standing: Standing,
     /// Rounds that have ended.
     rounds: usize,
-    /// The fastest candidate of each task so far: what the others are measured in turn with.
+    /// The reference of each task: what the others are measured in turn with.
     incumbents: HashMap<usize, Incumbent>,
 }
 
-impl Tuner<'_> {
+impl<'a> Tuner<'a> {
+    fn new(
+        tasks: &'a mut [Task],
+        pool: &'a mut Pool,
+        options: &'a TuneOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Tuner<'a> {
+        let (start, standing, incumbents) = (Instant::now(), Standing::default(), HashMap::new());
+        Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }
+    }
+
     fn run(&mut self) {
         self.recall_incumbents();
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
@@ -225,7 +236,12 @@ impl Tuner<'_> {
                         (known.error, known.samples.clone(), known.against.clone());
                 } else {
                     let incumbent = self.incumbents.get(&task).cloned();
-                    let job = self.measure_job(task, point, &file, incumbent.as_ref());
+                    let mut job = self.measure_job(task, point, &file, incumbent.as_ref());
+                    if let Some(reference) = &incumbent {
+                        let search = &self.tasks[task].search;
+                        let best = search.finalists(1).first().map_or(f64::INFINITY, |&best| search.seconds(best));
+                        job.stop_above = Some(STOP_ABOVE * best / search.seconds(reference.point));
+                    }
                     let against = incumbent.map(|incumbent| incumbent.point);
                     let built = Some(Built { compiled, file, against });
                     batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
@@ -239,7 +255,9 @@ impl Tuner<'_> {
                 if trial.outcome == Outcome::Timed {
                     self.tasks[task].codes.insert(trial.code.clone(), trial.clone());
                     self.keep(task, &trial);
-                    if let Some(Built { file, .. }) = built.filter(|_| self.tasks[task].search.best() == Some(point)) {
+                    if let Some(Built { file, .. }) =
+                        built.filter(|_| self.tasks[task].search.reference() == Some(point))
+                    {
                         self.incumbents.insert(task, Incumbent { point, file });
                     }
                     return;
@@ -268,7 +286,7 @@ impl Tuner<'_> {
             incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
             threads: self.options.setting.threads,
             seconds,
-            stop_above: Some(STOP_ABOVE),
+            stop_above: None,
             max_error: self.options.max_error,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Candidates of a layer that are compared.
-const FINALISTS: usize = 4;
+const FINALISTS: usize = 8;
 /// How much longer a comparison takes than a trial.
 const LONGER: f64 = 3.0;
 
@@ -63,17 +63,17 @@ impl Tuner<'_> {
         }
     }
 
-    /// Compiles the best of each layer that is known from before: what comes is measured in turn with it.
+    /// Compiles the reference of each layer that is known from before.
     pub(super) fn recall_incumbents(&mut self) {
         for task in 0..self.tasks.len() {
-            let Some(point) = self.tasks[task].search.best() else { continue };
+            let Some(point) = self.tasks[task].search.reference() else { continue };
             if let Some((_, file)) = self.compiled(task, point) {
                 self.incumbents.insert(task, Incumbent { point, file });
             }
         }
     }
 
-    fn compiled(&mut self, task: usize, point: usize) -> Option<(Compiled, Arc<ArtifactFile>)> {
+    pub(super) fn compiled(&mut self, task: usize, point: usize) -> Option<(Compiled, Arc<ArtifactFile>)> {
         let job = self.compile_job(task, point);
         let ticket = self.pool.submit_compile(job);
         match self.end_of(ticket)? {
@@ -83,7 +83,7 @@ impl Tuner<'_> {
     }
 
     /// How the only job at work ends.
-    fn end_of(&mut self, ticket: u64) -> Option<End> {
+    pub(super) fn end_of(&mut self, ticket: u64) -> Option<End> {
         loop {
             match self.pool.next_event(Duration::from_millis(200)) {
                 Some(event) if event.ticket == ticket => return Some(event.end),

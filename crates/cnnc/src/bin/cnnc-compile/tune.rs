@@ -23,7 +23,7 @@ use chosen::MadeFor;
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::Database;
 use cnnc_autotune::lock::Lock;
-use cnnc_autotune::tuner::{Observer, TuneOptions, tune};
+use cnnc_autotune::tuner::{Observer, TuneOptions, certify, tune};
 use cnnc_autotune::worker::{Pool, PoolOptions};
 use cnnc_cli::args::processors;
 use cnnc_cli::commands::tune::Args;
@@ -31,7 +31,10 @@ use cnnc_cli::{CliError, process};
 use finish::Finish;
 use observer::Watch;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Candidates of a layer that are certified against its winner.
+const RIVALS: usize = 7;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = args.threads.map_or_else(processors, usize::from);
@@ -50,13 +53,16 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let database = Database::open(&path).map_err(failure::database)?;
         return replay::run(session, &networks, &database, made_for, args);
     }
+    let locks: Vec<PathBuf> = networks.iter().map(|network| args.lock_of(&network.path, networks.len())).collect();
+    // What cannot be written to is to be known before the time is spent.
+    locks.iter().try_for_each(|path| read_lock(path).map(drop))?;
     let database = Database::open_or_create(&path).map_err(failure::database)?;
-    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed)?;
+    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed(args.seed))?;
     process::catch_interrupts();
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
     let known = tasks::recall(&mut tasks, &database, &setting, session.started()).map_err(failure::database)?;
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
-    watch.begins(&networks, tasks.len(), shared, known)?;
+    watch.begins(&networks, &tasks, shared, known)?;
     let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
     let tuning = TuneOptions {
         setting: setting.clone(),
@@ -68,9 +74,19 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
         .map_err(|e| CliError::Crash(e.to_string()))?;
     tune(&mut tasks, &mut pool, &tuning, &mut watch);
-    drop(pool);
     watch.tuned()?;
-    for network in &networks {
+    if args.certify && !watch.interrupted() {
+        let certificates = certify(&mut tasks, &mut pool, &tuning, &mut watch, RIVALS);
+        watch.certified(&certificates)?;
+    }
+    drop(pool);
+    for (network, path) in networks.iter().zip(&locks) {
+        if network.graph.is_none() {
+            let best = |task: usize| tasks[task].search.best();
+            write_lock(path, &made_for.lock(network, &tasks, &best))?;
+            watch.list(network, &tasks, path)?;
+            continue;
+        }
         if !watch.interrupted() {
             watch.phase(&format!("{}: its best candidates in turn within it", network.name()));
             settle::settle(network, &mut tasks, made_for, &finish, &mut watch)?;
@@ -78,24 +94,26 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         watch.phase(&format!("{}: before and after", network.name()));
         let verdict = verdict::of(network, &tasks, made_for, finish.runs)?;
         watch.trial(&verdict.trial);
-        let lock = args.lock_of(&network.path, networks.len());
-        write_lock(&lock, &verdict.lock)?;
-        watch.network(&verdict, &lock)?;
+        write_lock(path, &verdict.lock)?;
+        watch.network(&verdict, path)?;
     }
     watch.end()
 }
 
 /// Writes a lock file; choices for other settings that the file has already stay.
 fn write_lock(path: &Path, new: &Lock) -> Result<(), CliError> {
-    let mut lock = match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let wrong = |e: cnnc_autotune::lock::LockError| CliError::File { path: path.into(), what: e.to_string() };
-            Lock::parse(&text).map_err(wrong)?
-        }
-        Err(_) => Lock::default(),
-    };
+    let mut lock = read_lock(path)?;
     lock.sections.extend(new.sections.clone());
     Ok(write_atomically(path, |file| file.write_all(lock.to_string().as_bytes()))?)
+}
+
+/// The lock that is there; an empty one where there is none.
+fn read_lock(path: &Path) -> Result<Lock, CliError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Lock::parse(&text).map_err(|e| CliError::File { path: path.to_path_buf(), what: e.to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
+        Err(source) => Err(CliError::Read { path: path.to_path_buf(), source }),
+    }
 }
 
 /// A failure of the compiler, as the command line reports it.

@@ -28,7 +28,8 @@ pub type Pick<'a> = &'a dyn Fn(usize) -> Option<usize>;
 
 /// A network compiled as it is.
 pub fn compile(network: &Network, options: &Options) -> Result<Variant, CliError> {
-    let mut compiled = compile_graph(&network.graph, options).map_err(compile_failure)?;
+    let graph = network.graph.as_ref().ok_or_else(|| CliError::Crash("a list of layers is no network".into()))?;
+    let mut compiled = compile_graph(graph, options).map_err(compile_failure)?;
     compiled.variants.pop().ok_or_else(|| CliError::Crash("nothing was compiled".into()))
 }
 

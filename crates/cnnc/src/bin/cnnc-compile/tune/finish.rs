@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Share of the budget that the end may take at most where there are candidates to compare.
 const SHARE: f64 = 0.25;
 /// Networks that candidates are compared in, at most.
-const NETWORKS: usize = 4;
+const NETWORKS: usize = 6;
 /// Share of the budget in which the compiled networks of one model run in turn, and how many seconds at most.
 const RUNS: f64 = 0.05;
 const LONGEST: f64 = 5.0;
@@ -39,7 +39,8 @@ impl Finish {
         watch: &mut Watch,
     ) -> Result<Finish, CliError> {
         let (mut compiling, mut rest_ms) = (0.0, 0.0);
-        for network in networks {
+        let networks: Vec<&Network> = networks.iter().filter(|network| network.graph.is_some()).collect();
+        for network in &networks {
             watch.phase(&format!("{}: as it is", network.name()));
             let begin = Instant::now();
             let variant = chosen::compile(network, options)?;
@@ -53,7 +54,7 @@ impl Finish {
         }
         let count = networks.len() as f64;
         let budget = watch.budget().as_secs_f64();
-        let runs = (RUNS * budget / count).min(LONGEST);
+        let runs = (RUNS * budget / count.max(1.0)).min(LONGEST);
         let verdicts = 2.0 * compiling + count * runs;
         let comparisons = |k: usize| k as f64 * compiling + count * runs;
         let most = SHARE * budget - verdicts;

@@ -4,8 +4,9 @@ use super::networks::Network;
 use super::verdict::Verdict;
 use crate::failure;
 use cnnc_autotune::database::Session;
-use cnnc_autotune::tuner::{Observer, Standing};
+use cnnc_autotune::tuner::{Certificate, Observer, Standing, Task};
 use cnnc_autotune::{Database, Setting, Trial};
+use cnnc_cli::table::{Table, shortened};
 use cnnc_cli::{CliError, process};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -80,18 +81,26 @@ impl<'a> Watch<'a> {
     }
 
     /// Says what there is to do.
-    pub fn begins(&mut self, networks: &[Network], tasks: usize, shared: usize, known: usize) -> Result<(), CliError> {
+    pub fn begins(
+        &mut self,
+        networks: &[Network],
+        tasks: &[Task],
+        shared: usize,
+        known: usize,
+    ) -> Result<(), CliError> {
+        let candidates: usize = tasks.iter().map(|task| task.search.points().len()).sum();
+        let tasks = tasks.len();
         if self.json {
             let names: Vec<String> = networks.iter().map(Network::name).collect();
             return self.event(&json!({
-                "event": "begin", "session": self.session.id(), "models": names, "layers": tasks, "shared_layers": shared, "known_trials": known,
+                "event": "begin", "session": self.session.id(), "models": names, "layers": tasks, "shared_layers": shared, "known_trials": known, "candidates": candidates,
                 "budget_s": self.budget.as_secs_f64(),
             }));
         }
         let models = if networks.len() == 1 { networks[0].name() } else { format!("{} models", networks.len()) };
         let of_before = if known > 0 { format!(", {known} trials known from before") } else { String::new() };
         let twice = if shared > 0 { format!(" ({shared} more are shared)") } else { String::new() };
-        cnnc_cli::say(&format!("{models}: {tasks} layers to tune{twice}{of_before}\n"))
+        cnnc_cli::say(&format!("{models}: {tasks} layers to tune{twice}, {candidates} candidates{of_before}\n"))
     }
 
     /// Takes note of what comes besides tuning: seconds at the end, milliseconds of the networks outside of their tuned
@@ -134,6 +143,46 @@ impl<'a> Watch<'a> {
             true => self.event(&verdict.json(lock)),
             false => self.say(&verdict.text(lock)),
         }
+    }
+
+    /// Says what has become of a list of layers.
+    pub fn list(&mut self, list: &Network, tasks: &[Task], lock: &Path) -> Result<(), CliError> {
+        let mut table = Table::new(&["layer", ">tried", ">candidates", ">ms", "winner"]);
+        let mut layers = vec![];
+        for spot in &list.spots {
+            let Some(task) = tasks.iter().find(|task| spot.place.is_of(task)) else { continue };
+            let (search, points) = (&task.search, task.search.points());
+            let Some(best) = search.best() else { continue };
+            let (ms, winner) = (search.seconds(best) * 1e3, points[best].candidate.to_string());
+            let (tried, all) = (search.tried(), points.len());
+            layers.push(json!({ "layer": spot.name, "tried": tried, "candidates": all, "ms": ms, "winner": winner }));
+            let name = shortened(&spot.name);
+            table.row(vec![name, tried.to_string(), all.to_string(), format!("{ms:.4}"), winner]);
+        }
+        if self.json {
+            let lock = lock.display().to_string();
+            return self.event(&json!({ "event": "list", "list": list.name(), "layers": layers, "lock": lock }));
+        }
+        self.say(&format!("{table}wrote {}\n", lock.display()))
+    }
+
+    /// Says how good the winners are.
+    pub fn certified(&mut self, certificates: &[Certificate]) -> Result<(), CliError> {
+        let time = |c: &Certificate| c.count as f64 * c.seconds;
+        let lost: f64 = certificates.iter().map(|c| time(c) * c.regret / (1.0 + c.regret)).sum();
+        let all: f64 = certificates.iter().map(time).sum();
+        if self.json {
+            return self.event(&json!({ "event": "certified", "layers": certificates, "regret": lost / all }));
+        }
+        let mut table = Table::new(&["layer", ">tried", ">of", ">ms", ">regret %", ">95%", ">flips %", "winner"]);
+        let percent = |share: f64| format!("{:.1}", 100.0 * share);
+        for c in certificates {
+            let interval = format!("{}..{}", percent(c.interval.0), percent(c.interval.1));
+            let (tried, space, ms) = (c.tried.to_string(), c.space.to_string(), format!("{:.4}", c.seconds * 1e3));
+            let (regret, flips, winner) = (percent(c.regret), percent(c.flips), c.winner.clone());
+            table.row(vec![shortened(&c.layer), tried, space, ms, regret, interval, flips, winner]);
+        }
+        self.say(&format!("{table}all layers together: regret {}%\n", percent(lost / all)))
     }
 
     /// Ends the session; an error where trials could not be kept.

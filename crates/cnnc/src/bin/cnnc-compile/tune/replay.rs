@@ -29,7 +29,7 @@ pub fn run(
     let info = if session == "last" { sessions.last() } else { sessions.iter().find(|info| info.id == session) };
     let info = info.ok_or_else(|| CliError::Usage(format!("--replay {session}: there is no such session")))?;
     let log = database.session_log(&info.id).map_err(failure::database)?;
-    let (mut tasks, _) = tasks::of(networks, made_for.target, &made_for.options.bounds, info.seed)?;
+    let (mut tasks, _) = tasks::of(networks, made_for.target, &made_for.options.bounds, args.seed(info.seed))?;
     tasks::recall(&mut tasks, database, made_for.setting, info.started).map_err(failure::database)?;
     let locks = Replay::new(&mut tasks).locks(&log, networks, made_for)?;
     for (k, lock) in &locks {

@@ -10,7 +10,8 @@ use super::networks::Network;
 use super::observer::Watch;
 use super::running::{Running, in_turn};
 use super::tasks::Spot;
-use cnnc_autotune::search::{Search, median};
+use super::verdict::untuned;
+use cnnc_autotune::search::{Search, undisturbed};
 use cnnc_autotune::tuner::{Observer, Task};
 use cnnc_autotune::{Outcome, Samples, Trial};
 use cnnc_cli::CliError;
@@ -60,11 +61,12 @@ pub fn places(spots: &[Spot], tasks: &[Task]) -> Vec<(usize, Vec<String>)> {
     found
 }
 
-/// The winner of a task, and those that are near to it.
+/// The winner of a task, the choice by estimate, and those that are near to the winner.
 fn ranked(task: &Task) -> Vec<usize> {
     let search = &task.search;
     let Some(best) = search.best() else { return vec![] };
     let mut points = vec![best];
+    points.extend(untuned(task).filter(|&point| search.seconds(point) != search.seconds(best)));
     for point in search.finalists(16) {
         // Candidates of one machine code have the same times.
         let known = points.iter().any(|&other| search.seconds(other) == search.seconds(point));
@@ -79,7 +81,7 @@ fn ranked(task: &Task) -> Vec<usize> {
 fn compare(task: &mut Task, names: &[String], points: &[usize], runs: &[Running], watch: &mut Watch) {
     let times: Vec<Vec<f64>> = runs.iter().map(|run| run.mean_of(names)).collect();
     let mut order: Vec<usize> = (1..points.len()).filter(|&k| !times[k].is_empty()).collect();
-    order.sort_by(|&a, &b| median(&times[b]).total_cmp(&median(&times[a])));
+    order.sort_by(|&a, &b| undisturbed(&times[b]).total_cmp(&undisturbed(&times[a])));
     let mut winner = 0;
     for k in order {
         let samples = Samples { network: times[k].clone(), incumbent: times[winner].clone(), ..Samples::default() };

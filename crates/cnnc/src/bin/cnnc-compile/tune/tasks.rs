@@ -46,6 +46,8 @@ pub struct Spot {
     pub place: Place,
     /// What it is.
     pub layer: Layer,
+    /// How often it is there under this name.
+    pub count: usize,
     /// The candidate that is chosen by estimate.
     pub untuned: String,
 }
@@ -58,19 +60,25 @@ pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot
         let node = by_name.get(name)?;
         let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
         let (name, untuned) = (name.to_string(), node.candidate.as_ref()?.to_string());
-        Some(Spot { name, place: Place { workload: layer.workload(), input, output }, layer, untuned })
+        Some(Spot { name, place: Place { workload: layer.workload(), input, output }, layer, count: 1, untuned })
     };
     Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
 }
 
-/// The tasks of some networks, and how many layers there are of which another network has the like.
-pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> Result<(Vec<Task>, usize), CliError> {
+/// The tasks of some networks, and how many layers there are of which another network has the like. Without a seed, every
+/// candidate is to be tried.
+pub fn of(
+    networks: &[Network],
+    target: &Target,
+    bounds: &Bounds,
+    seed: Option<u64>,
+) -> Result<(Vec<Task>, usize), CliError> {
     let mut found: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
     let mut shared = 0;
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
-        for Spot { place, layer, untuned, .. } in &network.spots {
-            own.entry(place.clone()).or_insert((layer.clone(), untuned.clone(), 0)).2 += 1;
+        for Spot { place, layer, untuned, count, .. } in &network.spots {
+            own.entry(place.clone()).or_insert((layer.clone(), untuned.clone(), 0)).2 += count;
         }
         for (place, (layer, candidate, count)) in own {
             shared += usize::from(found.contains_key(&place));
@@ -85,7 +93,7 @@ pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> 
             output: place.output.to_string(),
             count,
             untuned,
-            search: Search::new(seed, points),
+            search: seed.map_or_else(|| Search::exhaustive(points.clone()), |seed| Search::new(seed, points.clone())),
             codes: HashMap::new(),
         })
     });

@@ -44,7 +44,7 @@ pub fn of(network: &Network, tasks: &[Task], made_for: MadeFor, longest: Duratio
     let [before, after] = &runs;
     let trial = trial(network, before.totals(), after.totals());
     let all = places(&network.spots, tasks);
-    let changed = all.iter().filter(|(task, _)| winner(*task) != untuned(tasks, *task)).count();
+    let changed = all.iter().filter(|(task, _)| winner(*task) != untuned(&tasks[*task])).count();
     Ok(Verdict {
         name: network.name(),
         gap: Gap::of(&all, tasks, after),
@@ -62,7 +62,7 @@ pub fn workload(network: &Network) -> Workload {
 /// The lock that a verdict leads to.
 pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor) -> Lock {
     let winner = |task: usize| tasks[task].search.best();
-    let untuned = |task: usize| untuned(tasks, task);
+    let untuned = |task: usize| untuned(&tasks[task]);
     made_for.lock(network, tasks, if kept(trial) { &winner } else { &untuned })
 }
 
@@ -71,8 +71,8 @@ fn kept(trial: &Trial) -> bool {
 }
 
 /// The point that is chosen without tuning, as far as it was tried.
-fn untuned(tasks: &[Task], task: usize) -> Option<usize> {
-    let Task { untuned, search, .. } = &tasks[task];
+pub fn untuned(task: &Task) -> Option<usize> {
+    let Task { untuned, search, .. } = task;
     let first = parse_candidate(untuned).ok().and_then(|candidate| search.point_of(&candidate));
     first.filter(|&point| search.found(point).is_some_and(|found| found.complete)).or_else(|| search.best())
 }
