@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
                             incumbent: self.best.as_ref().map(|best| best.2.clone()),
                             threads: 1,
                             seconds: SECONDS,
-                            stop_above: 1.3,
+                            stop_above: Some(1.3),
                             max_error: 1e-3,
                         };
                         let ticket = self.pool.submit_measure(job);

@@ -7,6 +7,7 @@ pub mod database;
 mod error;
 pub mod layer;
 pub mod lock;
+mod paired;
 pub mod report;
 mod revision;
 pub mod search;

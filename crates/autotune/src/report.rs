@@ -23,12 +23,14 @@ mod samples;
 mod scale;
 mod scatter;
 mod section;
+mod verdict;
 mod work;
 
 pub use candidates::{Measured, State, Tried};
 pub use peers::{PeerRow, Peers};
 pub use progress::Progress;
 pub use section::{Section, sections};
+pub use verdict::Verdict;
 pub use work::Work;
 
 /// Everything that a page shows.

@@ -8,10 +8,11 @@
 mod predict;
 mod random;
 
+use crate::paired::Paired;
 use crate::{Outcome, Trial};
 use cnnc_ir::graph::Candidate;
 use predict::{distance, predict};
-use random::Random;
+pub use random::Random;
 use std::collections::HashMap;
 
 /// Candidates of a round.
@@ -27,6 +28,9 @@ const NEAR: usize = 8;
 /// Random candidates are not predicted to take more than so many times as long as the best.
 const DISTANT: f64 = 2.0;
 
+/// Share of a layer's time that the first round is expected to gain; the k-th, so much divided by the square of k.
+const UNKNOWN: f64 = 0.25;
+
 /// A candidate of the space.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
@@ -40,13 +44,15 @@ pub struct Point {
 #[derive(Clone, Debug)]
 pub struct Search {
     seed: u64,
+    /// Whether all candidates are to be tried.
+    exhaustive: bool,
     points: Vec<Point>,
     by_text: HashMap<String, usize>,
     /// What is known of each point; for the untried nothing.
     known: Vec<Option<Found>>,
     rounds: usize,
-    /// The winner, once it is settled.
-    settled: Option<usize>,
+    /// Their times.
+    paired: Paired,
     /// Time of the best after each round.
     progress: Vec<f64>,
 }
@@ -58,6 +64,10 @@ pub struct Found {
     pub seconds: f64,
     /// Measured error.
     pub error: f64,
+    /// Bytes of workspace, all threads.
+    pub workspace: u64,
+    /// Bytes of packed weights.
+    pub packed: u64,
     /// Whether it was timed to the end.
     pub complete: bool,
 }
@@ -67,7 +77,21 @@ impl Search {
     pub fn new(seed: u64, points: Vec<Point>) -> Search {
         let by_text = points.iter().enumerate().map(|(k, p)| (p.candidate.to_string(), k)).collect();
         let known = vec![None; points.len()];
-        Search { seed, points, by_text, known, rounds: 0, settled: None, progress: vec![] }
+        Search {
+            seed,
+            exhaustive: false,
+            points,
+            by_text,
+            known,
+            rounds: 0,
+            paired: Paired::default(),
+            progress: vec![],
+        }
+    }
+
+    /// A search that tries every candidate.
+    pub fn exhaustive(points: Vec<Point>) -> Search {
+        Search { exhaustive: true, ..Search::new(0, points) }
     }
 
     /// The space.
@@ -83,13 +107,15 @@ impl Search {
     /// Takes note of a trial; those of candidates outside the space are ignored.
     pub fn note(&mut self, trial: &Trial) {
         let Some(&k) = self.by_text.get(&trial.candidate) else { return };
+        self.paired.note(trial);
+        if trial.outcome == Outcome::Compared {
+            return;
+        }
         let complete = matches!(trial.outcome, Outcome::Timed | Outcome::SameCode);
-        let timed = complete || trial.outcome == Outcome::StoppedEarly;
-        let seconds = if timed { median(&trial.samples.cold) } else { f64::INFINITY };
-        let found = Found { seconds, error: trial.error.unwrap_or(f64::INFINITY), complete };
-        // Of several trials of a candidate a complete one counts, and the last of those.
         if self.known[k].is_none_or(|before| complete || !before.complete) {
-            self.known[k] = Some(found);
+            let (workspace, packed) = (trial.workspace, trial.packed);
+            let (seconds, error) = (self.paired.seconds(&trial.candidate), trial.error.unwrap_or(f64::INFINITY));
+            self.known[k] = Some(Found { seconds, error, workspace, packed, complete });
         }
     }
 
@@ -112,14 +138,15 @@ impl Search {
         self.progress.push(self.best().map_or(f64::INFINITY, |k| self.seconds(k)));
     }
 
-    /// The winner if it is settled, else the fastest candidate that was timed to the end.
+    /// The winner of the comparisons, else the fastest candidate that was timed to the end.
     pub fn best(&self) -> Option<usize> {
-        self.settled.or_else(|| self.finalists(1).first().copied())
+        let settled = self.paired.settled().and_then(|winner| self.by_text.get(winner).copied());
+        settled.or_else(|| self.finalists(1).first().copied())
     }
 
-    /// Makes a point the winner, whatever its first time was.
-    pub fn settle(&mut self, point: usize) {
-        self.settled = Some(point);
+    /// What others are measured in turn with.
+    pub fn reference(&self) -> Option<usize> {
+        self.by_text.get(self.paired.reference()?).copied()
     }
 
     /// The fastest candidates that were timed to the end, in order.
@@ -146,14 +173,30 @@ impl Search {
         if self.tried() >= self.points.len() {
             return 0.0;
         }
+        if self.exhaustive {
+            return 1.0;
+        }
         // What no round has shown yet, and what the last ones have.
-        let unknown = 0.25 / (self.rounds as f64 + 1.0).powi(2);
+        let unknown = UNKNOWN / (self.rounds as f64 + 1.0).powi(2);
         let last = self.progress.windows(2).rev().take(2).map(|w| (w[0] / w[1] - 1.0).clamp(0.0, 1.0));
         unknown + 0.5 * last.sum::<f64>() / 2.0
     }
 
+    /// Rounds until less than a share of the layer's time is expected to be gained, should none of them gain anything.
+    pub fn rounds_left(&self, worthless: f64) -> usize {
+        let untried = (self.points.len() - self.tried()).div_ceil(ROUND);
+        if self.exhaustive {
+            return untried;
+        }
+        let enough = (UNKNOWN / worthless).sqrt() - 1.0;
+        (enough.max(0.0) as usize).saturating_sub(self.rounds).min(untried)
+    }
+
     /// The candidates to try next: at most a round of points that were not tried.
     pub fn propose(&self) -> Vec<usize> {
+        if self.exhaustive {
+            return (0..self.points.len()).filter(|&k| self.known[k].is_none()).take(ROUND).collect();
+        }
         if self.rounds == 0 {
             return self.first();
         }
@@ -206,6 +249,13 @@ impl Search {
     }
 }
 
+/// The lower quartile of times, which what interrupts a run now and then does not change; infinite where there are none.
+pub fn undisturbed(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 4).copied().unwrap_or(f64::INFINITY)
+}
+
 /// The middle of some numbers; infinite where there are none.
 pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
@@ -251,6 +301,7 @@ mod tests {
             workspace: 0,
             packed: 0,
             code: String::new(),
+            against: String::new(),
             samples: Samples { cold: vec![real(&point.candidate); 3], ..Samples::default() },
         }
     }

@@ -26,6 +26,9 @@ pub struct Trial {
     pub packed: u64,
     /// Hash of the machine code, in hex; empty where there is none.
     pub code: String,
+    /// The candidate that was measured in turn with it; empty where none was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub against: String,
     /// The times taken.
     pub samples: Samples,
 }
@@ -36,6 +39,9 @@ pub struct Trial {
 pub enum Outcome {
     /// Computed the right numbers, and was timed to the end.
     Timed,
+    /// Had been timed, and was timed again in turn with the winner, alone or within the network: whoever is faster there
+    /// is the winner.
+    Compared,
     /// Computed the right numbers; clearly slower than the best, and given up.
     StoppedEarly,
     /// The machine code of another candidate, which has been timed: its times stand for this one's.
@@ -59,6 +65,10 @@ pub struct Samples {
     pub warm: Vec<f64>,
     /// With weights in memory.
     pub cold: Vec<f64>,
-    /// The incumbent's with weights in memory, taken in turn with them.
+    /// Those of the candidate it was measured against, weights in memory, taken in turn with them; within the network
+    /// where those are.
     pub incumbent: Vec<f64>,
+    /// Within the running network, the mean of the layer's occurrences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<f64>,
 }

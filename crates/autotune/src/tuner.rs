@@ -6,11 +6,16 @@
 //! end, the best few candidates of each layer are measured again in turn with its winner.
 
 mod batch;
+mod certify;
+mod finish;
+mod outlook;
 
-use crate::search::{Search, median};
+pub use certify::{Certificate, certify};
+
+use crate::search::Search;
 use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Samples, Setting, Trial, Workload};
-use batch::{Batch, Job};
+use batch::{Batch, Built, Job};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,10 +33,6 @@ const RUNS: f64 = 9.0;
 const LONGEST: f64 = 0.25;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
-/// Candidates of a layer in the last comparison.
-const FINALISTS: usize = 4;
-/// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
-const NOISE: f64 = 0.99;
 
 /// A layer to be tuned.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Task {
     pub untuned: String,
     /// The search.
     pub search: Search,
+    /// Trials that timed a machine code, by its hash.
+    pub codes: HashMap<String, Trial>,
 }
 
 /// What tuning keeps to.
@@ -68,6 +71,8 @@ pub struct TuneOptions {
 pub struct Standing {
     /// Candidates that were timed to the end; those of code that was timed before counted apart.
     pub timed: usize,
+    /// Candidates that were timed before, and timed again in turn with the winner.
+    pub compared: usize,
     /// Candidates whose code was timed as another's.
     pub same_code: usize,
     /// Candidates that were given up early.
@@ -80,6 +85,8 @@ pub struct Standing {
     pub expected: f64,
     /// Share of the budget that is used.
     pub used: f64,
+    /// Seconds that it will go on: until the budget is used up, or sooner where less is left to be found out.
+    pub left: f64,
     /// The layer at work.
     pub at: String,
 }
@@ -96,9 +103,14 @@ pub trait Observer {
 
 /// Tunes layers. Their searches know in the end what was found.
 pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer: &mut dyn Observer) {
-    let start = Instant::now();
-    let (standing, codes, incumbents) = (Standing::default(), HashMap::new(), HashMap::new());
-    Tuner { tasks, pool, options, observer, start, standing, codes, incumbents }.run();
+    Tuner::new(tasks, pool, options, observer).run();
+}
+
+/// A candidate that others are measured in turn with.
+#[derive(Clone, Debug)]
+struct Incumbent {
+    point: usize,
+    file: Arc<ArtifactFile>,
 }
 
 struct Tuner<'a> {
@@ -108,16 +120,27 @@ struct Tuner<'a> {
     observer: &'a mut dyn Observer,
     start: Instant,
     standing: Standing,
-    /// The trial that timed a layer's machine code, by task and hash.
-    codes: HashMap<(usize, String), Trial>,
-    /// Time and artifact of the fastest candidate of each task so far.
-    incumbents: HashMap<usize, (f64, Arc<ArtifactFile>)>,
+    /// Rounds that have ended.
+    rounds: usize,
+    /// The reference of each task: what the others are measured in turn with.
+    incumbents: HashMap<usize, Incumbent>,
 }
 
-impl Tuner<'_> {
+impl<'a> Tuner<'a> {
+    fn new(
+        tasks: &'a mut [Task],
+        pool: &'a mut Pool,
+        options: &'a TuneOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Tuner<'a> {
+        let (start, standing, incumbents) = (Instant::now(), Standing::default(), HashMap::new());
+        Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }
+    }
+
     fn run(&mut self) {
+        self.recall_incumbents();
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
-        let mut batches: Vec<Batch> = vec![];
+        let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
             while batches.len() < AT_ONCE && self.start.elapsed() < rounds && !self.observer.interrupted() {
                 let Some(task) = self.next_task(&batches) else { break };
@@ -131,12 +154,20 @@ impl Tuner<'_> {
             if batches.is_empty() {
                 break;
             }
-            self.tell(&batches);
+            self.tell(batches.first().map(|batch| batch.task));
             self.wait(&mut batches);
+            if self.start.elapsed() > rounds || self.observer.interrupted() {
+                // What is at work ends; the rest of the rounds is left for another time.
+                for ticket in self.pool.give_up_waiting() {
+                    batches.iter_mut().for_each(|batch| drop(batch.jobs.remove(&ticket)));
+                }
+                over = true;
+            }
             batches.retain(|batch| {
                 let done = batch.jobs.is_empty();
-                if done {
+                if done && !over {
                     self.tasks[batch.task].search.end_round();
+                    self.rounds += 1;
                 }
                 !done
             });
@@ -178,13 +209,7 @@ impl Tuner<'_> {
 
     /// Waits for an event and deals with it.
     fn wait(&mut self, batches: &mut [Batch]) {
-        let Some(event) = self.pool.next_event(Duration::from_millis(200)) else {
-            if self.observer.interrupted() {
-                // What is at work ends; what waits is dropped with the pool.
-                batches.iter_mut().for_each(|batch| batch.jobs.clear());
-            }
-            return;
-        };
+        let Some(event) = self.pool.next_event(Duration::from_millis(200)) else { return };
         let Some(batch) = batches.iter_mut().find(|batch| batch.jobs.contains_key(&event.ticket)) else { return };
         self.handle(batch, event);
     }
@@ -193,24 +218,33 @@ impl Tuner<'_> {
         let Some(Job { point, built }) = batch.jobs.remove(&event.ticket) else { return };
         let task = batch.task;
         let mut trial = self.blank(task, point);
-        if let Some((compiled, _)) = &built {
+        if let Some(Built { compiled, against, .. }) = &built {
             trial.code.clone_from(&compiled.code);
             (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
+            trial.against = against.map_or(String::new(), |point| self.name(task, point));
         }
         match event.end {
             End::Compiled(compiled, file) => {
                 trial.code.clone_from(&compiled.code);
                 (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
-                let known = self.codes.get(&(task, compiled.code.clone()));
+                let known = self.tasks[task].codes.get(&compiled.code);
                 if compiled.workspace > self.options.max_workspace {
                     trial.outcome = Outcome::OutOfMemory;
                 } else if let Some(known) = known {
                     trial.outcome = Outcome::SameCode;
-                    (trial.error, trial.samples) = (known.error, known.samples.clone());
+                    (trial.error, trial.samples, trial.against) =
+                        (known.error, known.samples.clone(), known.against.clone());
                 } else {
-                    let job =
-                        self.measure_job(task, point, &file, self.incumbents.get(&task).map(|(_, file)| file.clone()));
-                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built: Some((compiled, file)) });
+                    let incumbent = self.incumbents.get(&task).cloned();
+                    let mut job = self.measure_job(task, point, &file, incumbent.as_ref());
+                    if let Some(reference) = &incumbent {
+                        let search = &self.tasks[task].search;
+                        let best = search.finalists(1).first().map_or(f64::INFINITY, |&best| search.seconds(best));
+                        job.stop_above = Some(STOP_ABOVE * best / search.seconds(reference.point));
+                    }
+                    let against = incumbent.map(|incumbent| incumbent.point);
+                    let built = Some(Built { compiled, file, against });
+                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
                     return;
                 }
             }
@@ -219,12 +253,14 @@ impl Tuner<'_> {
                 trial.error = Some(measured.error);
                 trial.samples = measured.samples;
                 if trial.outcome == Outcome::Timed {
-                    self.codes.insert((task, trial.code.clone()), trial.clone());
-                    let seconds = median(&trial.samples.cold);
-                    let best = self.incumbents.get(&task).map_or(f64::INFINITY, |(best, _)| *best);
-                    if let Some((_, file)) = built.filter(|_| seconds < best) {
-                        self.incumbents.insert(task, (seconds, file));
+                    self.tasks[task].codes.insert(trial.code.clone(), trial.clone());
+                    self.keep(task, &trial);
+                    if let Some(Built { file, .. }) =
+                        built.filter(|_| self.tasks[task].search.reference() == Some(point))
+                    {
+                        self.incumbents.insert(task, Incumbent { point, file });
                     }
+                    return;
                 }
             }
             End::Failed(outcome) => trial.outcome = outcome,
@@ -237,7 +273,7 @@ impl Tuner<'_> {
         task: usize,
         point: usize,
         file: &Arc<ArtifactFile>,
-        incumbent: Option<Arc<ArtifactFile>>,
+        incumbent: Option<&Incumbent>,
     ) -> MeasureJob {
         let Task { workload, search, .. } = &self.tasks[task];
         let point = &search.points()[point];
@@ -247,10 +283,10 @@ impl Tuner<'_> {
             layer: workload.0.clone(),
             candidate: point.candidate.to_string(),
             artifact: file.clone(),
-            incumbent,
+            incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
             threads: self.options.setting.threads,
             seconds,
-            stop_above: STOP_ABOVE,
+            stop_above: None,
             max_error: self.options.max_error,
         }
     }
@@ -261,92 +297,32 @@ impl Tuner<'_> {
             workload: workload.clone(),
             input: input.clone(),
             output: output.clone(),
-            candidate: search.points()[point].candidate.to_string(),
+            candidate: self.name(task, point),
             outcome: Outcome::TimedOut,
             estimate: search.points()[point].estimate,
             error: None,
             workspace: 0,
             packed: 0,
             code: String::new(),
+            against: String::new(),
             samples: Samples::default(),
         }
+    }
+
+    fn name(&self, task: usize, point: usize) -> String {
+        self.tasks[task].search.points()[point].candidate.to_string()
     }
 
     fn keep(&mut self, task: usize, trial: &Trial) {
         match trial.outcome {
             Outcome::Timed => self.standing.timed += 1,
+            Outcome::Compared => self.standing.compared += 1,
             Outcome::SameCode => self.standing.same_code += 1,
             Outcome::StoppedEarly => self.standing.stopped += 1,
             _ => self.standing.failed += 1,
         }
         self.tasks[task].search.note(trial);
         self.observer.trial(trial);
-    }
-
-    fn tell(&mut self, batches: &[Batch]) {
-        let all: f64 = self.tasks.iter().map(time).sum();
-        self.standing.seconds = all;
-        let gains = self.tasks.iter().map(|task| task.search.expected_gain() * time(task));
-        self.standing.expected = gains.sum::<f64>() / all.max(f64::MIN_POSITIVE);
-        self.standing.used = self.start.elapsed().as_secs_f64() / self.options.budget.as_secs_f64();
-        self.standing.at = batches.first().map_or(String::new(), |batch| self.tasks[batch.task].workload.0.clone());
-        self.observer.standing(&self.standing);
-    }
-
-    /// Measures the best of each layer again, in turn with its winner, the heaviest layers first.
-    fn finish(&mut self) {
-        let mut order: Vec<usize> = (0..self.tasks.len()).collect();
-        order.sort_by(|&a, &b| time(&self.tasks[b]).total_cmp(&time(&self.tasks[a])));
-        for task in order {
-            if self.start.elapsed() > self.options.budget || self.observer.interrupted() {
-                break;
-            }
-            let finalists = self.tasks[task].search.finalists(FINALISTS);
-            self.compare(task, &finalists);
-        }
-    }
-
-    /// Lets the winner defend its place against the others, one after the other.
-    fn compare(&mut self, task: usize, finalists: &[usize]) {
-        let mut winner: Option<(usize, Arc<ArtifactFile>)> = None;
-        for &point in finalists {
-            let Some(file) = self.compiled(task, point) else { continue };
-            let Some((_, best)) = &winner else {
-                winner = Some((point, file));
-                continue;
-            };
-            let mut job = self.measure_job(task, point, &file, Some(best.clone()));
-            (job.seconds, job.stop_above) = (3.0 * job.seconds, f64::INFINITY);
-            let ticket = self.pool.submit_measure(job);
-            let Some(End::Measured(measured)) = self.end_of(ticket) else { continue };
-            let ratio = median(&measured.samples.cold) / median(&measured.samples.incumbent);
-            if ratio < NOISE {
-                winner = Some((point, file));
-            }
-        }
-        if let Some((point, _)) = winner {
-            self.tasks[task].search.settle(point);
-        }
-    }
-
-    fn compiled(&mut self, task: usize, point: usize) -> Option<Arc<ArtifactFile>> {
-        let job = self.compile_job(task, point);
-        let ticket = self.pool.submit_compile(job);
-        match self.end_of(ticket)? {
-            End::Compiled(_, file) => Some(file),
-            _ => None,
-        }
-    }
-
-    /// How the only job at work ends.
-    fn end_of(&mut self, ticket: u64) -> Option<End> {
-        loop {
-            match self.pool.next_event(Duration::from_millis(200)) {
-                Some(event) if event.ticket == ticket => return Some(event.end),
-                None if self.observer.interrupted() => return None,
-                _ => {}
-            }
-        }
     }
 }
 

@@ -34,6 +34,10 @@ pub struct CompileArgs {
     /// Refuse layers that the lock file does not list
     #[arg(long, requires = "lock")]
     pub locked: bool,
+    /// Database of measurements: without a lock file, its best candidates are taken where it has any; `none` goes by
+    /// estimate alone [default: $XDG_DATA_HOME/cnnc/tuning.db, else ~/.local/share/cnnc/tuning.db]
+    #[arg(long, value_name = "FILE|none")]
+    pub db: Option<PathBuf>,
     /// Folder for each stage that changed something, as numbered text files
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -68,6 +72,9 @@ impl CompileArgs {
         }
         if self.locked {
             words.push("--locked".into());
+        }
+        if let Some(database) = &self.db {
+            words.extend(["--db".into(), database.into()]);
         }
         if let Some(folder) = &self.dump {
             words.extend(["--dump".into(), folder.into()]);

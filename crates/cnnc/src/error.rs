@@ -1,7 +1,6 @@
 //! Errors of the command line, and what they mean for the exit code.
 
 use cnnc_artifact::ArtifactError;
-use cnnc_autotune::DatabaseError;
 use cnnc_runtime::RuntimeError;
 use std::path::PathBuf;
 
@@ -59,9 +58,6 @@ pub enum CliError {
     /// A file cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// The tuning database cannot be used.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
     /// A compiled network's output is further from the exact one than it may be.
     #[error("output {output} is off by {error:.1e} of its largest element, beyond the bound {bound:.1e}")]
     Beyond {
@@ -88,7 +84,6 @@ impl CliError {
             CliError::Usage(_) | CliError::Read { .. } | CliError::File { .. } => true,
             CliError::Compile { users, .. } => *users,
             CliError::Runtime(error) | CliError::Load { source: error, .. } => error.is_users(),
-            CliError::Database(error) => error.is_users(),
             CliError::Artifact(ArtifactError::Read { .. }) => true,
             CliError::Write { .. } | CliError::Artifact(_) | CliError::Beyond { .. } | CliError::Crash(_) => false,
         };

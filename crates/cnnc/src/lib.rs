@@ -3,7 +3,7 @@
 //! `cnnc` is the program that people call: it runs, measures and inspects artifacts itself. Whatever needs the compiler
 //! it hands to `cnnc-compile`, which stands beside it: LLVM ends the process where it cannot go on, takes 50 MB once it
 //! is loaded, and has no place in a process that serves. This library, and so `cnnc`, calls nothing that
-//! compiles: of `cnnc-autotune` it uses the tuning database alone.
+//! compiles or tunes.
 
 pub mod args;
 pub mod commands;

@@ -4,7 +4,7 @@
 //! message with a hint to standard error, logs there too where `CNNC_LOG` asks for them.
 
 use clap::Parser;
-use cnnc_cli::commands::{Cli, Command, bench, db, inspect, machine, profile, run};
+use cnnc_cli::commands::{Cli, Command, bench, inspect, machine, profile, run};
 use cnnc_cli::process;
 use std::process::ExitCode;
 
@@ -17,13 +17,13 @@ fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Machine(args) => machine::run(args),
-        Command::Db(args) => db::run(args),
         Command::BenchLayers(_) | Command::Tune(_) => {
             process::catch_interrupts();
             process::compiler(std::env::args_os().skip(1))
         }
         Command::Compile(_)
         | Command::Check(_)
+        | Command::Db(_)
         | Command::Opt(_)
         | Command::List(_)
         | Command::Shapes(_)

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 use cnnc_codegen::Backend;
-use cnnc_compiler::{CompileError, Options, compile};
+use cnnc_compiler::{Choices, CompileError, Options, compile};
 use cnnc_onnx::{ImportError, proto::TensorProto};
 use cnnc_runtime::{Model, Session};
 use cnnc_tensor::{DType, Tensor};
@@ -103,7 +103,7 @@ fn run_data_set(model: &Path, data: &Path, tolerance: &Tolerance, backend: Backe
         options.import.shapes.insert(name.clone(), tensor.dims().to_vec());
     }
     let compiled = loop {
-        match compile(model, &options) {
+        match compile(model, &options, &|_| Choices::default()) {
             Ok(compiled) => break compiled,
             Err(CompileError::Import(ImportError::NeedsValue { inputs, .. }))
                 if inputs.iter().any(|name| !options.import.bound.contains_key(name)) =>

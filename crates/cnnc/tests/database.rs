@@ -37,7 +37,8 @@ fn fill(path: &Path) {
             workspace: 0,
             packed: 0,
             code: "c0de".into(),
-            samples: Samples { warm: vec![1e-3], cold: vec![2e-3], incumbent: vec![] },
+            against: String::new(),
+            samples: Samples { warm: vec![1e-3], cold: vec![2e-3], ..Samples::default() },
         };
         database.append(&mut session, &setting, &trial).unwrap();
     }

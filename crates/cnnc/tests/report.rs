@@ -38,7 +38,8 @@ fn trial(workload: &str, candidate: &str, outcome: Outcome, milliseconds: f64) -
         workspace: 4_096,
         packed: 147_456,
         code: candidate.into(),
-        samples: Samples { warm: vec![], cold: vec![milliseconds * 1e-3; 3], incumbent: vec![] },
+        against: String::new(),
+        samples: Samples { cold: vec![milliseconds * 1e-3; 3], ..Samples::default() },
     }
 }
 

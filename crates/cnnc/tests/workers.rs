@@ -53,7 +53,7 @@ impl Planted {
             incumbent: None,
             threads: 1,
             seconds: 0.001,
-            stop_above: 1e9,
+            stop_above: None,
             max_error: 1e-4,
         };
         change(&mut job);
@@ -128,12 +128,12 @@ fn a_slow_candidate_is_given_up_against_the_incumbent() {
     let End::Compiled(_, incumbent) = workers.compile(DIRECT).end else { panic!() };
     let even = measured(workers.measure(DIRECT, |job| {
         job.incumbent = Some(incumbent.clone());
-        job.stop_above = 1000.0;
+        job.stop_above = Some(1000.0);
     }));
     assert_eq!((even.stopped, even.samples.incumbent.len()), (false, even.samples.cold.len()));
     let behind = measured(workers.measure(LOOPS, |job| {
         job.incumbent = Some(incumbent);
-        job.stop_above = 1e-3;
+        job.stop_above = Some(1e-3);
     }));
     assert_eq!(behind.outcome(), Outcome::StoppedEarly);
     assert!(behind.samples.cold.len() <= 2, "{behind:?}");

@@ -1,7 +1,7 @@
 //! The pipeline, one readable function: import, optimize, choose, lower, emit.
 
 use crate::dump::Dump;
-use crate::{CompileError, Options, Program, choose_with, lower};
+use crate::{Choices, CompileError, Options, Program, choose_with, lower};
 use cnnc_artifact::Variant;
 use cnnc_codegen::Backend;
 use cnnc_ir::graph::Graph;
@@ -17,10 +17,15 @@ pub struct Compiled {
     pub variants: Vec<Variant>,
 }
 
-/// Compiles an ONNX file.
-pub fn compile(model: &Path, options: &Options) -> Result<Compiled, CompileError> {
+/// Compiles an ONNX file. Where the options bring no measured choices, not even an empty lock's, `consult` is asked for those of the optimized
+/// graph.
+pub fn compile(model: &Path, options: &Options, consult: &dyn Fn(&Graph) -> Choices) -> Result<Compiled, CompileError> {
     let mut dump = Dump::new(options.dump.clone())?;
     let graph = import_and_optimize(model, options, &mut |stage, graph| dump.stage(stage, || graph.to_string()))?;
+    if options.choices.source.is_empty() {
+        let options = Options { choices: consult(&graph), ..options.clone() };
+        return compile_dumping(&graph, &options, &mut dump);
+    }
     compile_dumping(&graph, options, &mut dump)
 }
 

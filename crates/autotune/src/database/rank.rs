@@ -1,6 +1,7 @@
 //! The best candidates of a workload by what was measured.
 
 use super::{Database, DatabaseError};
+use crate::paired::Paired;
 use crate::{Outcome, Setting, Trial, Workload};
 use std::collections::BTreeMap;
 
@@ -19,26 +20,40 @@ pub struct Ranked {
     /// Its latest timed trial, with the samples of all timed trials of the same machine code, in the order taken, and
     /// the largest error of them.
     pub trial: Trial,
-    /// Median time with weights in memory, in seconds: what it is ranked by.
+    /// Time with weights in memory, in seconds: what it is ranked by.
     pub seconds: f64,
     /// How many trials its samples come from.
     pub measurements: usize,
 }
 
 impl Ranked {
-    /// All trials of one candidate in one setting, in the order of the log, as one; `None` where it may not be chosen:
-    /// it was never timed to the end, once computed wrong numbers, or failed when it was last tried.
-    pub fn of(trials: Vec<Trial>) -> Option<Ranked> {
-        merged(trials)
+    /// All candidates of one workload in one setting that may be chosen, by its trials in the order of the log; the best
+    /// first, each once, by its time with weights in memory as [`Paired`] has it. Equal times go by layouts and candidate.
+    ///
+    /// A candidate that ever computed wrong numbers there is not among them, nor one that failed when it was last tried.
+    pub fn all(trials: impl IntoIterator<Item = Trial>) -> Vec<Ranked> {
+        let mut candidates: BTreeMap<_, Vec<Trial>> = BTreeMap::new();
+        let mut places: BTreeMap<_, Paired> = BTreeMap::new();
+        for trial in trials {
+            let place = (trial.input.clone(), trial.output.clone());
+            places.entry(place.clone()).or_default().note(&trial);
+            candidates.entry((place, trial.candidate.clone())).or_default().push(trial);
+        }
+        let rank = |((place, candidate), trials): ((_, String), Vec<Trial>)| {
+            let (ranked, paired) = (merged(trials)?, places.get(&place)?);
+            // The winner of comparisons stands before whoever it was compared with.
+            let first = paired.settled() == Some(candidate.as_str());
+            let seconds = if first { paired.least() } else { paired.seconds(&candidate) };
+            Some((first, Ranked { seconds, ..ranked }))
+        };
+        let mut ranked: Vec<(bool, Ranked)> = candidates.into_iter().filter_map(rank).collect();
+        ranked.sort_by(|(a_first, a), (b_first, b)| a.seconds.total_cmp(&b.seconds).then(b_first.cmp(a_first)));
+        ranked.into_iter().map(|(_, ranked)| ranked).collect()
     }
 }
 
 impl Database {
-    /// The `count` fastest candidates of a workload in a setting that keep the limits, the best first; each candidate
-    /// once, by the median of its times with weights in memory. Equal times go by layouts and candidate.
-    ///
-    /// A candidate that ever computed wrong numbers there is never among them, nor one that failed when it was last
-    /// tried.
+    /// The `count` fastest candidates of a workload in a setting that keep the limits, as [`Ranked::all`] has them.
     pub fn best(
         &self,
         setting: &Setting,
@@ -46,17 +61,11 @@ impl Database {
         limits: Limits,
         count: usize,
     ) -> Result<Vec<Ranked>, DatabaseError> {
-        let mut candidates: BTreeMap<_, Vec<Trial>> = BTreeMap::new();
-        for trial in self.trials(setting, workload)? {
-            let key = (trial.input.clone(), trial.output.clone(), trial.candidate.clone());
-            candidates.entry(key).or_default().push(trial);
-        }
-        let mut ranked: Vec<Ranked> = candidates.into_values().filter_map(merged).collect();
+        let mut ranked = Ranked::all(self.trials(setting, workload)?);
         ranked.retain(|r| {
             let exact = r.trial.error.is_some_and(|error| error <= limits.max_error);
             exact && r.trial.workspace <= limits.max_workspace
         });
-        ranked.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
         ranked.truncate(count);
         Ok(ranked)
     }
@@ -65,7 +74,7 @@ impl Database {
 /// All trials of one candidate as one, where it may be chosen.
 fn merged(trials: Vec<Trial>) -> Option<Ranked> {
     let fails = |trial: &Trial| match trial.outcome {
-        Outcome::Timed | Outcome::StoppedEarly | Outcome::SameCode => false,
+        Outcome::Timed | Outcome::Compared | Outcome::StoppedEarly | Outcome::SameCode => false,
         Outcome::NotCompiled(_) | Outcome::Wrong | Outcome::Crashed(_) => true,
         Outcome::TimedOut | Outcome::OutOfMemory => true,
     };

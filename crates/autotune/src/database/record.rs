@@ -38,7 +38,7 @@ pub struct SessionInfo {
 /// What of a trial no database and no JSON can hold, if anything.
 pub(super) fn unstorable(trial: &Trial) -> Option<&'static str> {
     let samples = &trial.samples;
-    let mut times = samples.warm.iter().chain(&samples.cold).chain(&samples.incumbent);
+    let mut times = samples.warm.iter().chain(&samples.cold).chain(&samples.incumbent).chain(&samples.network);
     if !trial.estimate.is_finite() {
         Some("its estimate is not finite")
     } else if !times.all(|seconds| seconds.is_finite()) {

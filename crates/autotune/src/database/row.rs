@@ -9,7 +9,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 pub(super) const SELECT: &str = "
 SELECT s.name, s.seed, s.command, s.started, s.ended, t.position, t.time,
     e.isa, e.threads, e.backend, e.revision, e.machine, w.line, t.input, t.output, t.candidate,
-    t.outcome, t.reason, t.estimate, t.error, t.workspace, t.packed, t.code, t.warm, t.cold, t.incumbent
+    t.outcome, t.reason, t.estimate, t.error, t.workspace, t.packed, t.code, t.warm, t.cold, t.incumbent, t.network, t.against
 FROM trials t
 JOIN sessions s ON s.id = t.session
 JOIN settings e ON e.id = t.setting
@@ -36,10 +36,12 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         workspace: row.get::<_, Bits>(20)?.0,
         packed: row.get::<_, Bits>(21)?.0,
         code: row.get(22)?,
+        against: row.get(27)?,
         samples: Samples {
             warm: row.get::<_, Seconds>(23)?.0,
             cold: row.get::<_, Seconds>(24)?.0,
             incumbent: row.get::<_, Seconds>(25)?.0,
+            network: row.get::<_, Seconds>(26)?.0,
         },
     };
     Ok(Record {
@@ -77,6 +79,7 @@ pub(super) fn setting(row: &Row<'_>, first: usize) -> rusqlite::Result<Setting> 
 pub(super) fn columns(outcome: &Outcome) -> (&'static str, Option<&str>) {
     match outcome {
         Outcome::Timed => ("timed", None),
+        Outcome::Compared => ("compared", None),
         Outcome::StoppedEarly => ("stopped_early", None),
         Outcome::SameCode => ("same_code", None),
         Outcome::NotCompiled(reason) => ("not_compiled", Some(reason)),
@@ -91,6 +94,7 @@ pub(super) fn columns(outcome: &Outcome) -> (&'static str, Option<&str>) {
 fn outcome(kind: &str, reason: Option<String>) -> Option<Outcome> {
     Some(match (kind, reason) {
         ("timed", None) => Outcome::Timed,
+        ("compared", None) => Outcome::Compared,
         ("stopped_early", None) => Outcome::StoppedEarly,
         ("same_code", None) => Outcome::SameCode,
         ("not_compiled", Some(reason)) => Outcome::NotCompiled(reason),

@@ -13,6 +13,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub struct Session {
     row: i64,
     id: String,
+    started: f64,
     next: u64,
 }
 
@@ -20,6 +21,11 @@ impl Session {
     /// Its name, which no other session has.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// When it began, in seconds since the epoch.
+    pub fn started(&self) -> f64 {
+        self.started
     }
 
     /// How many trials it has appended.
@@ -32,11 +38,12 @@ impl Database {
     /// Begins a session: `seed` is what its search draws its random numbers from, `command` what began it.
     pub fn begin_session(&self, seed: u64, command: &str) -> Result<Session, DatabaseError> {
         let id = unique_name();
-        let info = SessionInfo { id: id.clone(), seed, command: command.into(), started: now(), ended: None };
+        let started = now();
+        let info = SessionInfo { id: id.clone(), seed, command: command.into(), started, ended: None };
         let transaction = self.write()?;
         let row = self.named(Writer::new(&transaction).and_then(|writer| writer.session(&info)))?;
         self.named(transaction.commit())?;
-        Ok(Session { row, id, next: 0 })
+        Ok(Session { row, id, started, next: 0 })
     }
 
     /// Appends a trial and returns its index in the session. When this returns, the trial outlives the process.

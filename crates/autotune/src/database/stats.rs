@@ -28,7 +28,7 @@ pub struct Tally {
     pub name: String,
     /// How many there are.
     pub trials: u64,
-    /// Timed to the end.
+    /// Timed to the end, for the first time or in a comparison.
     pub timed: u64,
     /// Given up as clearly slower than the best.
     pub stopped_early: u64,
@@ -58,7 +58,7 @@ impl Database {
     /// Counts trials by a column, the most frequent first.
     fn tallies(&self, column: &str) -> Result<Vec<Tally>, DatabaseError> {
         let select = format!(
-            "SELECT {column}, count(*), sum(t.outcome = 'timed'), sum(t.outcome = 'stopped_early'),
+            "SELECT {column}, count(*), sum(t.outcome IN ('timed', 'compared')), sum(t.outcome = 'stopped_early'),
                 sum(t.outcome = 'same_code')
             FROM trials t JOIN settings e ON e.id = t.setting JOIN workloads w ON w.id = t.workload
             GROUP BY 1 ORDER BY 2 DESC, 1"

@@ -18,8 +18,8 @@ pub(super) struct Writer<'c> {
 
 const INSERT: &str = "
 INSERT INTO trials (setting, workload, session, position, time, input, output, candidate, outcome, reason, estimate,
-    error, workspace, packed, code, warm, cold, incumbent)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+    error, workspace, packed, code, warm, cold, incumbent, network, against)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 ON CONFLICT (session, position) DO NOTHING";
 
 impl<'c> Writer<'c> {
@@ -61,6 +61,8 @@ impl<'c> Writer<'c> {
             Seconds::blob(&samples.warm),
             Seconds::blob(&samples.cold),
             Seconds::blob(&samples.incumbent),
+            Seconds::blob(&samples.network),
+            trial.against,
         ])?;
         Ok(rows > 0)
     }

@@ -1,9 +1,10 @@
 //! What the trials of one layer come to: its candidates by time, and what failed.
 
 use super::work::Work;
-use crate::database::{Ranked, Record, median};
+use crate::database::{Ranked, Record};
+use crate::paired::Paired;
 use crate::{Outcome, Trial, Workload};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Times that are drawn and compared; what lies outside comes from no measurement.
 const TIMES: std::ops::Range<f64> = 1e-9..1e6;
@@ -38,7 +39,7 @@ pub struct Tried {
     pub candidate: String,
     /// How far it was timed.
     pub state: State,
-    /// Median seconds with weights in memory.
+    /// Seconds with weights in memory, as candidates are compared by.
     pub seconds: f64,
     /// Measured error, relative to the largest element.
     pub error: Option<f64>,
@@ -64,17 +65,17 @@ pub enum State {
 impl Measured {
     /// Of the trials of a layer in one setting, in the order of the log.
     pub fn of(workload: Workload, count: usize, records: &[&Record]) -> Measured {
+        let mut places: BTreeMap<[&str; 2], Paired> = BTreeMap::new();
         let mut groups: BTreeMap<[&str; 3], Vec<&Trial>> = BTreeMap::new();
         for Record { trial, .. } in records {
+            places.entry([&trial.input, &trial.output]).or_default().note(trial);
             groups.entry([&trial.input, &trial.output, &trial.candidate]).or_default().push(trial);
         }
-        let ranked: Vec<Ranked> =
-            groups.values().filter_map(|group| Ranked::of(group.iter().map(|t| (*t).clone()).collect())).collect();
-        let by_code: HashMap<&str, f64> =
-            ranked.iter().map(|r| (r.trial.code.as_str(), r.seconds)).filter(|(code, _)| !code.is_empty()).collect();
+        let ranked = Ranked::all(records.iter().map(|record| record.trial.clone()));
         let mut candidates: Vec<Tried> = ranked.iter().map(|r| Tried::new(&r.trial, State::Timed, r.seconds)).collect();
-        for group in groups.values() {
-            candidates.extend(without_end(group, &by_code));
+        for ([input, output, candidate], group) in &groups {
+            let seconds = places.get(&[*input, *output]).map_or(f64::INFINITY, |paired| paired.seconds(candidate));
+            candidates.extend(without_end(group, seconds));
         }
         candidates.retain(|tried| TIMES.contains(&tried.seconds));
         let end = |state| state == State::StoppedEarly;
@@ -150,19 +151,14 @@ impl Tried {
 }
 
 /// A candidate that was never timed to the end itself but has a time; what ever computed wrong numbers has none.
-fn without_end(group: &[&Trial], by_code: &HashMap<&str, f64>) -> Option<Tried> {
-    let last = group.last()?;
+fn without_end(group: &[&Trial], seconds: f64) -> Option<Tried> {
     if group.iter().any(|trial| matches!(trial.outcome, Outcome::Wrong | Outcome::Timed)) {
         return None;
     }
-    let median = median(&last.samples.cold);
+    let last = group.iter().rev().find(|trial| trial.outcome != Outcome::Compared)?;
     match last.outcome {
-        // The code's time is that of the candidate that was measured, which may have been so again since.
-        Outcome::SameCode => {
-            let seconds = by_code.get(last.code.as_str()).copied().or(median)?;
-            Some(Tried::new(last, State::SameCode, seconds))
-        }
-        Outcome::StoppedEarly => Some(Tried::new(last, State::StoppedEarly, median?)),
+        Outcome::SameCode => Some(Tried::new(last, State::SameCode, seconds)),
+        Outcome::StoppedEarly => Some(Tried::new(last, State::StoppedEarly, seconds)),
         _ => None,
     }
 }
@@ -171,6 +167,7 @@ fn without_end(group: &[&Trial], by_code: &HashMap<&str, f64>) -> Option<Tried> 
 pub fn label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Timed => "timed",
+        Outcome::Compared => "compared",
         Outcome::StoppedEarly => "stopped early",
         Outcome::SameCode => "same code",
         Outcome::NotCompiled(_) => "not compiled",
@@ -186,7 +183,7 @@ fn failures(records: &[&Record]) -> Vec<(&'static str, String, usize)> {
     let mut counts: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
     for Record { trial, .. } in records {
         let reason = match &trial.outcome {
-            Outcome::Timed | Outcome::StoppedEarly | Outcome::SameCode => continue,
+            Outcome::Timed | Outcome::Compared | Outcome::StoppedEarly | Outcome::SameCode => continue,
             Outcome::NotCompiled(reason) | Outcome::Crashed(reason) => reason.clone(),
             Outcome::Wrong => "error beyond the bound".into(),
             Outcome::TimedOut => "over the limit of time".into(),
@@ -225,6 +222,12 @@ mod tests {
         assert_eq!(measured.winner().map(|tried| tried.algorithm()), Some("gemm"));
         assert!((measured.seconds() - 6e-3).abs() < 1e-12);
         assert_eq!((measured.failed(), measured.trials, measured.rate()), (4, 10, None));
+        let mut compared = record("a", "direct(mr=4)", Outcome::Compared, 0.9e-3);
+        compared.trial.against = "gemm(mr=1)".into();
+        compared.trial.samples.incumbent = vec![1e-3; 3];
+        let records = [&records[0], &records[1], &compared];
+        let settled = Measured::of(Workload("a".into()), 1, &records);
+        assert_eq!(settled.winner().map(|tried| tried.algorithm()), Some("direct"), "who won in turn is the winner");
         assert_eq!(measured.failures[0], ("crashed", "SIGILL".to_string(), 2));
     }
 }

@@ -100,8 +100,7 @@ fn summary(layer: &Measured) -> String {
 
 /// The best candidates.
 fn best(section: &Section, layer: &Measured) -> String {
-    let mut table =
-        Table::new(&["candidate", ">median (ms)", ">vs. best", ">error", ">workspace", ">packed", "outcome"]);
+    let mut table = Table::new(&["candidate", ">time (ms)", ">vs. best", ">error", ">workspace", ">packed", "outcome"]);
     let winner = layer.winner();
     for tried in layer.candidates.iter().take(BEST) {
         let is_winner = winner.is_some_and(|winner| std::ptr::eq(winner, tried));

@@ -8,6 +8,7 @@ use super::memory::Front;
 use super::progress;
 use super::roofline::{self, Ceilings};
 use super::section::Section;
+use super::verdict;
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
@@ -69,6 +70,7 @@ fn section(section: &Section, index: usize) -> String {
     );
     text += &tiles(section);
     text += &facts(section, &machine);
+    text += &verdict::table(&section.verdicts);
     text += "<div class=\"pair\">\n";
     if let Some(svg) = progress::figure(&section.progress, FIGURE) {
         let note = "Layers not measured yet count as untuned: with the time of the candidate that the cost model puts \
@@ -97,8 +99,8 @@ fn section(section: &Section, index: usize) -> String {
     }
     text += "</div>\n<h3>Layers</h3>\n";
     text += &layers::table(section, &prefix);
-    text += "<h3>Candidates</h3>\n<p class=\"note\">Median times with weights in memory. Ring: the winner, the fastest \
-             that was timed to the end. Dashed: candidates that none beats in both time and error. What computed wrong \
+    text += "<h3>Candidates</h3>\n<p class=\"note\">Times with weights in memory; a candidate that was measured in turn \
+             with another one counts by the ratio of both. Ring: the winner. Dashed: candidates that none beats in both time and error. What computed wrong \
              numbers is not shown.</p>\n";
     text + &layers::details(section, &prefix, SCATTER)
 }

@@ -4,7 +4,9 @@ use super::candidates::Measured;
 use super::chart::{Axis, Chart};
 use super::format::{milliseconds, significant, time_unit};
 use super::scale::Scale;
-use crate::database::{Record, median};
+use crate::Outcome;
+use crate::database::Record;
+use crate::paired::Paired;
 use std::collections::{HashMap, HashSet};
 
 /// No session lasts longer than that; a clock may jump.
@@ -32,6 +34,7 @@ impl Progress {
             best.extend(layer.untuned.map(|untuned| (name, (untuned, layer.count as f64))));
             eligible.extend(layer.complete().map(|t| [name, &t.input, &t.output, &t.candidate]));
         }
+        let mut places: HashMap<[&str; 3], Paired> = HashMap::new();
         let mut progress = Progress::default();
         let mut sum: f64 = best.values().map(|(seconds, count)| seconds * count).sum();
         if best.is_empty() {
@@ -50,8 +53,12 @@ impl Progress {
             now = f64::max(now, before + spent);
             let trial = &record.trial;
             let key = [trial.workload.0.as_str(), &trial.input, &trial.output, &trial.candidate];
-            let seconds = median(&trial.samples.cold).filter(|_| eligible.contains(&key));
-            if let (Some(seconds), Some((least, count))) = (seconds, best.get_mut(trial.workload.0.as_str()))
+            let paired = places.entry([&trial.workload.0, &trial.input, &trial.output]).or_default();
+            paired.note(trial);
+            let seconds = paired.seconds(&trial.candidate);
+            if let Some((least, count)) = best.get_mut(trial.workload.0.as_str())
+                && matches!(trial.outcome, Outcome::Timed | Outcome::SameCode)
+                && eligible.contains(&key)
                 && seconds > 0.0
                 && seconds < *least
             {

@@ -25,6 +25,7 @@ pub fn record(workload: &str, candidate: &str, outcome: Outcome, seconds: f64) -
         workspace: 1_000,
         packed: 2_000,
         code: candidate.into(),
+        against: String::new(),
         samples: Samples { cold: vec![seconds; 3], ..Samples::default() },
     };
     Record { session, index: 0, time: 1e9 + 1.0, setting, trial }

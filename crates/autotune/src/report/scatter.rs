@@ -28,7 +28,7 @@ pub fn figure(layer: &Measured, palette: &Palette, size: (f64, f64)) -> String {
     // Where a candidate stands: error and milliseconds. What has no error stands at the left end.
     let place = |tried: &Tried| (tried.error.unwrap_or(0.0), tried.seconds.min(edge) * 1e3);
     let x = Axis { scale: errors(drawn), title: "error, relative to the largest element" };
-    let y = Axis { scale: Scale::logarithmic(drawn.iter().map(|t| place(t).1)), title: "median time (ms)" };
+    let y = Axis { scale: Scale::logarithmic(drawn.iter().map(|t| place(t).1)), title: "time (ms)" };
     let label = format!("Time against error of the candidates of {}", layer.workload);
     let mut chart = Chart::new(&label, size, x, y);
     chart.steps("front", &front(drawn));

@@ -3,6 +3,7 @@
 use super::candidates::{Measured, label};
 use super::palette::Palette;
 use super::progress::Progress;
+use super::verdict::{Verdict, is_verdict, verdicts};
 use crate::database::Record;
 use crate::{Database, DatabaseError, Setting, Workload};
 use cnnc_compiler::shapes::Layer;
@@ -32,6 +33,8 @@ pub struct Section {
     pub sessions: usize,
     /// When the first and the last were appended, in seconds since the epoch.
     pub span: (f64, f64),
+    /// What tuning has brought whole networks.
+    pub verdicts: Vec<Verdict>,
     /// How the sum of the best times fell.
     pub progress: Progress,
     /// Looks of the algorithms.
@@ -61,7 +64,7 @@ pub fn sections(
         let records = database.records(&setting)?;
         sections.push(Section::of(setting, &records, counts.as_ref(), machine));
     }
-    sections.retain(|section| section.trials > 0);
+    sections.retain(|section| !section.layers.is_empty());
     sections.sort_by(|a, b| b.span.1.total_cmp(&a.span.1));
     Ok(sections)
 }
@@ -74,8 +77,9 @@ impl Section {
         counts: Option<&BTreeMap<String, usize>>,
         machine: Option<Machine>,
     ) -> Section {
+        let (networks, records): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| is_verdict(record));
         let mut groups: BTreeMap<&Workload, Vec<&Record>> = BTreeMap::new();
-        for record in records {
+        for &record in &records {
             groups.entry(&record.trial.workload).or_default().push(record);
         }
         let all = records.len();
@@ -91,26 +95,28 @@ impl Section {
             })
             .collect();
         layers.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()).then(a.workload.cmp(&b.workload)));
-        let kept: Vec<&Record> = records.iter().filter(|r| groups.contains_key(&r.trial.workload)).collect();
+        let kept: Vec<&Record> = records.iter().copied().filter(|r| groups.contains_key(&r.trial.workload)).collect();
+        let shown = || kept.iter().chain(&networks);
         let mut outcomes: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for record in &kept {
+        for record in shown() {
             *outcomes.entry(label(&record.trial.outcome)).or_default() += 1;
         }
         let mut outcomes: Vec<(&'static str, usize)> = outcomes.into_iter().collect();
         outcomes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let times = || kept.iter().map(|record| record.time);
+        let times = || shown().map(|record| record.time);
         let span = (times().fold(f64::INFINITY, f64::min), times().fold(f64::NEG_INFINITY, f64::max));
         Section {
             progress: Progress::of(&kept, &layers),
             palette: palette(&layers),
+            verdicts: verdicts(&networks),
             setting,
             machine,
             outcomes,
-            trials: kept.len(),
+            trials: shown().count(),
             left_out: all - kept.len(),
             missing,
             counted: counts.is_some(),
-            sessions: kept.iter().map(|record| record.session.id.as_str()).collect::<HashSet<_>>().len(),
+            sessions: shown().map(|record| record.session.id.as_str()).collect::<HashSet<_>>().len(),
             span,
             layers,
         }

@@ -10,7 +10,18 @@ pub struct Job {
     /// Which point of the layer's search.
     pub point: usize,
     /// What was compiled, where it is measured.
-    pub built: Option<(Compiled, Arc<ArtifactFile>)>,
+    pub built: Option<Built>,
+}
+
+/// A compiled candidate.
+#[derive(Debug)]
+pub struct Built {
+    /// What is known of it.
+    pub compiled: Compiled,
+    /// Its artifact.
+    pub file: Arc<ArtifactFile>,
+    /// The point that it is measured in turn with.
+    pub against: Option<usize>,
 }
 
 /// Candidates of a round that are compiled or measured, by ticket.

@@ -10,13 +10,13 @@ use cnnc_runtime::Weights;
 use std::time::{Duration, Instant};
 
 /// Turns at least, unless the candidate is given up.
-const FEWEST: usize = 3;
+const FEWEST: usize = 5;
 /// Turns at most.
 const MOST: usize = 1000;
-/// Runs with warm weights in a turn.
-const WARM: usize = 2;
 /// One cold run is enough to give up where it is beyond the bound by this factor.
 const PLAIN: f64 = 2.0;
+/// Seconds from which on a run takes longer than the system interrupts one.
+const SLOW: f64 = 0.05;
 /// Seconds of timing at most.
 const LONGEST: f64 = 3600.0;
 
@@ -64,30 +64,44 @@ fn time(
         if turn >= FEWEST && start.elapsed() > budget {
             break;
         }
-        // The first run brings back what the other has pushed out of the caches.
-        runner.once(Weights::Warm)?;
-        samples.cold.push(runner.once(Weights::Cold)?);
-        if let Some(incumbent) = incumbent.as_deref_mut() {
-            incumbent.once(Weights::Warm)?;
-            samples.incumbent.push(incumbent.once(Weights::Cold)?);
-            if far_behind(&samples, request.stop_above) {
-                return Ok((samples, true));
+        // Whoever goes first in a turn may be the better off for it.
+        let mut first = turn % 2 == 0;
+        for _ in 0..2 {
+            match incumbent.as_deref_mut().filter(|_| !first) {
+                Some(incumbent) => samples.incumbent.push(runs(incumbent)?.1),
+                None if first => {
+                    let (warm, cold) = runs(runner)?;
+                    samples.warm.push(warm);
+                    samples.cold.push(cold);
+                }
+                None => {}
             }
-            runner.once(Weights::Warm)?;
+            first = !first;
         }
-        for _ in 0..WARM {
-            samples.warm.push(runner.once(Weights::Warm)?);
+        if incumbent.is_some() && request.stop_above.is_some_and(|ratio| far_behind(&samples, ratio)) {
+            return Ok((samples, true));
         }
     }
     Ok((samples, false))
 }
 
-/// Whether a candidate is clearly slower than the incumbent by more than a factor: in the best of two runs or more, or
-/// in one by far.
+/// Seconds with warm weights and with weights in memory, after a run that brings back what the other has pushed out of the
+/// caches.
+fn runs(runner: &mut Runner) -> Result<(f64, f64), TuneError> {
+    runner.once(Weights::Warm)?;
+    Ok((runner.once(Weights::Warm)?, runner.once(Weights::Cold)?))
+}
+
+/// Whether a candidate is clearly slower than the incumbent by more than a factor: in the best of two runs or more, or in
+/// one that took long and was slower by far.
 fn far_behind(samples: &Samples, factor: f64) -> bool {
     let best = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
     let bound = factor * best(&samples.incumbent);
-    best(&samples.cold) > if samples.cold.len() < 2 { PLAIN * bound } else { bound }
+    // A short run may have been interrupted for many times as long as it takes.
+    match &samples.cold[..] {
+        [only] => *only > SLOW && *only > PLAIN * bound,
+        _ => best(&samples.cold) > bound,
+    }
 }
 
 #[cfg(test)]
@@ -97,10 +111,10 @@ mod tests {
     #[test]
     fn one_run_gives_up_only_what_is_hopeless() {
         let behind = |cold: &[f64], incumbent: &[f64]| {
-            far_behind(&Samples { cold: cold.into(), incumbent: incumbent.into(), warm: vec![] }, 1.5)
+            far_behind(&Samples { cold: cold.into(), incumbent: incumbent.into(), ..Samples::default() }, 1.5)
         };
         assert!(!behind(&[2.0], &[1.0]), "it may have been interrupted");
-        assert!(behind(&[3.1], &[1.0]));
+        assert!(behind(&[3.1], &[1.0]) && !behind(&[0.0031], &[0.001]));
         assert!(behind(&[2.0, 1.6], &[1.0, 4.0]));
         assert!(!behind(&[2.0, 1.4], &[1.0, 4.0]));
     }

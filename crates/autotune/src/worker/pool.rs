@@ -150,6 +150,11 @@ impl Pool {
         self.events.recv_timeout(timeout).ok()
     }
 
+    /// Gives up the jobs that no process has begun; their tickets. They have no event.
+    pub fn give_up_waiting(&mut self) -> Vec<u64> {
+        [self.compiling.clear(), self.measuring.clear()].concat()
+    }
+
     /// The queue of compilations.
     pub fn compiling(&self) -> Queue {
         self.compiling.length()

@@ -108,7 +108,7 @@ pub struct Measure {
     /// Seconds of timing, the incumbent's turns counted.
     pub seconds: f64,
     /// It is given up as soon as it is clear that it takes more than so many times as long as the incumbent.
-    pub stop_above: f64,
+    pub stop_above: Option<f64>,
     /// It is wrong where its error is larger.
     pub max_error: f64,
 }

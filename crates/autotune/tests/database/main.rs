@@ -39,7 +39,8 @@ fn timed(candidate: &str, cold: &[f64]) -> Trial {
         workspace: 4096,
         packed: 147_456,
         code: format!("code of {candidate}"),
-        samples: Samples { warm: vec![0.5], cold: cold.to_vec(), incumbent: vec![] },
+        against: String::new(),
+        samples: Samples { warm: vec![0.5], cold: cold.to_vec(), ..Samples::default() },
     }
 }
 

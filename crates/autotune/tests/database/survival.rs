@@ -22,6 +22,7 @@ fn finite() -> impl Strategy<Value = f64> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Timed),
+        Just(Outcome::Compared),
         Just(Outcome::StoppedEarly),
         Just(Outcome::SameCode),
         text().prop_map(Outcome::NotCompiled),
@@ -33,15 +34,29 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn trial() -> impl Strategy<Value = Trial> {
-    let samples = (vec(finite(), 0..9), vec(finite(), 0..9), vec(finite(), 0..9));
-    let samples = samples.prop_map(|(warm, cold, incumbent)| Samples { warm, cold, incumbent });
-    let texts = (text(), text(), text(), text(), text());
+    let times = || vec(finite(), 0..9);
+    let samples = (times(), times(), times(), times());
+    let samples = samples.prop_map(|(warm, cold, incumbent, network)| Samples { warm, cold, incumbent, network });
+    let texts = (text(), text(), text(), text(), text(), text());
     let numbers = (finite(), proptest::option::of(finite()), any::<u64>(), any::<u64>());
     (texts, outcome(), numbers, samples).prop_map(|(texts, outcome, numbers, samples)| {
-        let (workload, input, output, candidate, code) = texts;
+        let (workload, input, output, candidate, code, against) = texts;
         let (estimate, error, workspace, packed) = numbers;
         let workload = Workload(workload);
-        Trial { workload, input, output, candidate, outcome, estimate, error, workspace, packed, code, samples }
+        Trial {
+            workload,
+            input,
+            output,
+            candidate,
+            outcome,
+            estimate,
+            error,
+            workspace,
+            packed,
+            code,
+            against,
+            samples,
+        }
     })
 }
 

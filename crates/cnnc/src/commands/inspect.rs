@@ -113,12 +113,14 @@ fn text(report: &Report) -> String {
             "  error of the outputs: bound {:.1e}, expected {:.1e} by the layers' declared errors\n\n",
             variant.max_error, variant.expected_error
         );
-        let mut table = Table::new(&["layer", "op", "output", ">MFLOP", ">error", ">workspace", "candidate"]);
+        let mut table =
+            Table::new(&["layer", "op", "output", ">MFLOP", ">error", ">workspace", "chosen by", "candidate"]);
         for layer in variant.layers {
             let megaflops = format!("{:.2}", layer.flops * 1e-6);
             let (op, output, candidate) = (layer.op.clone(), layer.output.clone(), layer.candidate.clone());
             let (error, workspace) = (format!("{:.1e}", layer.error), bytes(layer.workspace));
-            table.row(vec![shortened(&layer.name), op, output, megaflops, error, workspace, candidate]);
+            let by = if layer.chosen_by.is_empty() { "estimate".into() } else { layer.chosen_by.clone() };
+            table.row(vec![shortened(&layer.name), op, output, megaflops, error, workspace, by, candidate]);
         }
         text += &table.to_string();
     }

@@ -9,6 +9,7 @@ Examples:
   cnnc tune resnet50.onnx --budget 20m             (writes resnet50.lock)
   cnnc compile resnet50.onnx --lock resnet50.lock
   cnnc tune zoo/ --budget 8h --threads 1           (every model of a folder; layers that they share are tuned once)
+  cnnc tune layers.txt --exhaustive --certify      (layers alone)
 
 What is measured is kept in a database (`cnnc db`): a run that ends early goes on where it was.";
 
@@ -16,7 +17,7 @@ What is measured is kept in a database (`cnnc db`): a run that ends early goes o
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Models (.onnx), and folders of them
+    /// Models (.onnx), folders of them, and lists of layer shapes (.txt, see `cnnc shapes`)
     #[arg(required = true)]
     pub models: Vec<PathBuf>,
     /// How long it may take, all models together: 90s, 20m, 8h
@@ -29,12 +30,19 @@ pub struct Args {
     /// .lock, in this folder]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// The database [default: $XDG_DATA_HOME/cnnc/tuning.db, else ~/.local/share/cnnc/tuning.db]
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
     /// Number that the search draws from: the same number and the same measurements give the same choices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Then measure the best candidates of each layer again in turn, and print how far the winner may be from the best
+    #[arg(long)]
+    pub certify: bool,
+    /// Try every candidate of every layer, as far as the budget goes
+    #[arg(long)]
+    pub exhaustive: bool,
+    /// Do not measure: search a recorded session again, and write the locks that it wrote. Its name, as the first event of
+    /// --json has it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub replay: Option<String>,
     /// Print events as JSON, one a line
     #[arg(long)]
     pub json: bool,
@@ -44,6 +52,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The seed, unless every candidate is to be tried.
+    pub fn seed(&self, seed: u64) -> Option<u64> {
+        (!self.exhaustive).then_some(seed)
+    }
+
     /// The lock file of a model, where there are so many models.
     pub fn lock_of(&self, model: &Path, models: usize) -> PathBuf {
         let name = PathBuf::from(model.file_name().unwrap_or_default()).with_extension("lock");

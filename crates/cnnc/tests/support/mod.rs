@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 use cnnc_onnx::proto::{
-    DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfoProto,
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use prost::Message;
 use std::path::{Path, PathBuf};
@@ -148,4 +148,25 @@ pub fn negating() -> Vec<u8> {
 pub fn reshaping() -> Vec<u8> {
     let inputs: &[(&str, i32, &[i64])] = &[("x", FLOAT, &[2, 3]), ("shape", INT64, &[2])];
     model(&[("Reshape", &["x", "shape"], "r"), ("Neg", &["r"], "y")], inputs, "y")
+}
+
+/// Two convolutions with their weights in the model: 3x3 over `[1, 16, 14, 14]`, relu, 1x1.
+pub fn convolutions() -> Vec<u8> {
+    let initializer = |name: &str, dims: &[i64]| TensorProto {
+        dims: dims.to_vec(),
+        data_type: Some(FLOAT),
+        name: Some(name.into()),
+        float_data: (0..dims.iter().product::<i64>()).map(|k| ((k * 37 % 101) as f32 - 50.0) / 400.0).collect(),
+        ..TensorProto::default()
+    };
+    let nodes: &[(&str, &[&str], &str)] =
+        &[("Conv", &["x", "w", "b"], "c"), ("Relu", &["c"], "r"), ("Conv", &["r", "v"], "y")];
+    let mut decoded = ModelProto::decode(&model(nodes, &[("x", FLOAT, &[1, 16, 14, 14])], "y")[..]).unwrap();
+    let graph = decoded.graph.as_mut().unwrap();
+    let tensors: [(&str, &[i64]); 3] = [("w", &[32, 16, 3, 3]), ("b", &[32]), ("v", &[48, 32, 1, 1])];
+    graph.initializer = tensors.iter().map(|(name, dims)| initializer(name, dims)).collect();
+    // The kind of an attribute that is a list of integers.
+    let pads = AttributeProto { name: Some("pads".into()), kind: Some(7), ints: vec![1; 4], ..Default::default() };
+    graph.node[0].attribute.push(pads);
+    decoded.encode_to_vec()
 }

@@ -61,7 +61,7 @@ pub struct MeasureJob {
     /// Seconds of timing.
     pub seconds: f64,
     /// How many times as slow as the incumbent it may be before it is given up.
-    pub stop_above: f64,
+    pub stop_above: Option<f64>,
     /// The largest error that is not wrong.
     pub max_error: f64,
 }

@@ -57,7 +57,12 @@ impl Jobs {
         self.lock().running -= 1;
     }
 
-    /// Gives up what waits.
+    /// Gives up what waits: the tickets.
+    pub(super) fn clear(&self) -> Vec<u64> {
+        self.lock().waiting.drain(..).map(|(ticket, _)| ticket).collect()
+    }
+
+    /// Ends the queue, and gives up what waits.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;

@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Err(CliError::Usage("--target: a check runs one instruction set".into()));
     }
     let (given, mut offers) = inputs(&args.source, &mut options)?;
-    let compiled = compile_binding(path, &mut options, &mut offers)?;
+    let compiled = compile_binding(path, &mut options, &mut offers, args.source.compile.db.as_deref())?;
     let imported = cnnc_onnx::import_file(path, &options.import).map_err(failure::import)?.graph;
     let (variant, outputs, expected) = both(compiled, &imported, &given, threads)?;
     let names = imported.outputs.iter().map(|o| o.name.clone());

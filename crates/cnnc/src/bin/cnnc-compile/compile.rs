@@ -1,13 +1,14 @@
 //! `cnnc compile`: a model becomes an artifact.
 
-use crate::failure;
 use crate::options::{content, options};
+use crate::{database, failure};
 use cnnc_artifact::Artifact;
 use cnnc_cli::args::processors;
 use cnnc_cli::commands::{compile, inputs};
 use cnnc_cli::table::bytes;
 use cnnc_cli::{CliError, Input};
 use cnnc_compiler::{CompileError, Compiled, Options};
+use cnnc_ir::graph::Graph;
 use cnnc_onnx::{DeclaredDim, ImportError, InputInfo};
 use cnnc_tensor::Tensor;
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub fn run(args: &compile::Args) -> Result<(), CliError> {
     let start = Instant::now();
     let mut options = options(&args.compile, args.threads.map_or_else(processors, usize::from))?;
     let mut offers = args.offer.iter().map(|arg| content("--offer", arg)).collect::<Result<_, _>>()?;
-    let compiled = compile_binding(&args.model, &mut options, &mut offers)?;
+    let compiled = compile_binding(&args.model, &mut options, &mut offers, args.compile.db.as_deref())?;
     let producer = format!("cnnc {}", env!("CARGO_PKG_VERSION"));
     let artifact = Artifact { model: compiled.model, producer, variants: compiled.variants };
     let path = args.artifact();
@@ -43,9 +44,11 @@ pub fn compile_binding(
     path: &Path,
     options: &mut Options,
     offers: &mut BTreeMap<String, Tensor>,
+    database: Option<&Path>,
 ) -> Result<Compiled, CliError> {
     loop {
-        let error = match cnnc_compiler::compile(path, options) {
+        let consult = |graph: &Graph| database::choices(database, graph, options);
+        let error = match cnnc_compiler::compile(path, options, &consult) {
             Ok(compiled) => return Ok(compiled),
             Err(error) => error,
         };

@@ -1,6 +1,6 @@
 //! What the compiler's errors mean to who called it.
 
-use cnnc_autotune::TuneError;
+use cnnc_autotune::{DatabaseError, TuneError};
 use cnnc_cli::CliError;
 use cnnc_compiler::CompileError;
 use cnnc_onnx::ImportError;
@@ -28,6 +28,12 @@ pub fn tune(error: TuneError) -> CliError {
         TuneError::Runtime(error) => error.into(),
         TuneError::Artifact(error) => error.into(),
     }
+}
+
+/// A tuning database that cannot be used.
+pub fn database(error: DatabaseError) -> CliError {
+    let message = error.to_string();
+    if error.is_users() { CliError::Usage(message) } else { CliError::Crash(message) }
 }
 
 /// A failed import.

@@ -3,6 +3,8 @@
 mod bench_layers;
 mod check;
 mod compile;
+mod database;
+mod db;
 mod failure;
 mod list;
 mod lock;
@@ -29,14 +31,12 @@ fn main() -> ExitCode {
         Command::BenchLayers(args) => bench_layers::run(args),
         Command::Shapes(args) => shapes::run(args),
         Command::Inputs(args) => compile::inputs(args),
+        Command::Db(args) => db::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Report(args) => report::run(args),
         Command::Worker(args) => worker::run(args),
-        Command::Run(_)
-        | Command::Bench(_)
-        | Command::Profile(_)
-        | Command::Inspect(_)
-        | Command::Machine(_)
-        | Command::Db(_) => Err(CliError::Usage("cnnc does that".into())),
+        Command::Run(_) | Command::Bench(_) | Command::Profile(_) | Command::Inspect(_) | Command::Machine(_) => {
+            Err(CliError::Usage("cnnc does that".into()))
+        }
     })
 }

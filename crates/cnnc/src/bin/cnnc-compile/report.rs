@@ -1,5 +1,6 @@
 //! `cnnc report`: the tuning database as a page. It reads layers' lines, which is the compiler's business.
 
+use crate::failure;
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::report::{Peers, Report, sections};
 use cnnc_autotune::{Database, Setting};
@@ -16,11 +17,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let path = path.ok_or_else(|| CliError::Usage("there is no home folder; say where with --db PATH".into()))?;
     let layers = args.layers.as_deref().map(layers).transpose()?;
     let peers = args.peers.iter().map(|path| peers(path)).collect::<Result<Vec<_>, _>>()?;
-    let database = Database::open(&path)?;
-    database.check()?;
-    let settings = database.settings()?;
+    let database = Database::open(&path).map_err(failure::database)?;
+    database.check().map_err(failure::database)?;
+    let settings = database.settings().map_err(failure::database)?;
     let machines = machines(&args.machine_file, &settings)?;
-    let sections = sections(&database, layers.as_deref(), &machines)?;
+    let sections = sections(&database, layers.as_deref(), &machines).map_err(failure::database)?;
     if sections.is_empty() {
         let what = match (settings.is_empty(), &args.layers) {
             (false, Some(list)) => {

@@ -2,28 +2,39 @@
 //!
 //! Models are imported, and their layers become tasks, each once however many models have it. Tuning
 //! ([`cnnc_autotune::tuner`]) begins with what the database knows of this setting and appends every trial to it. In the
-//! end each network is compiled with the winners and without, and both are run in turn: where the winners are no faster
-//! as a network, the lock holds what would have been chosen anyway.
+//! end the best few of each layer are compared within each running network ([`settle`]). Then the network is compiled with
+//! the winners and without, and both are run in turn ([`verdict`]): where the winners are no faster as a network, the
+//! lock holds what would have been chosen anyway.
 
+mod chosen;
+mod finish;
+mod gap;
 mod networks;
 mod observer;
+mod replay;
+mod running;
+mod settle;
 mod tasks;
 mod verdict;
 
-use crate::failure;
 use crate::options::options;
+use crate::{database, failure};
+use chosen::MadeFor;
 use cnnc_artifact::write_atomically;
+use cnnc_autotune::Database;
 use cnnc_autotune::lock::Lock;
-use cnnc_autotune::tuner::{TuneOptions, tune};
+use cnnc_autotune::tuner::{Observer, TuneOptions, certify, tune};
 use cnnc_autotune::worker::{Pool, PoolOptions};
-use cnnc_autotune::{Database, DatabaseError, Setting, revision};
 use cnnc_cli::args::processors;
 use cnnc_cli::commands::tune::Args;
 use cnnc_cli::{CliError, process};
-use cnnc_runtime::machine::fingerprint;
+use finish::Finish;
 use observer::Watch;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Candidates of a layer that are certified against its winner.
+const RIVALS: usize = 7;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = args.threads.map_or_else(processors, usize::from);
@@ -33,61 +44,75 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "one instruction set is tuned for at a time: --target native, x86-64-v3, ..".into(),
         ));
     };
-    let setting = Setting {
-        isa: target.isa.name().into(),
-        threads,
-        backend: options.backend.version(),
-        revision: revision().into(),
-        machine: fingerprint(),
-    };
-    let path = args.db.clone().or_else(Database::default_path);
-    let path = path.ok_or_else(|| CliError::Usage("there is no home folder; say where with --db FILE".into()))?;
-    let database = Database::open_or_create(&path).map_err(database_failure)?;
-    let networks = networks::load(&args.models, &options)?;
-    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed)?;
-    let known = tasks::recall(&mut tasks, &database, &setting).map_err(database_failure)?;
+    let setting = database::setting(&options, target);
+    let made_for = MadeFor { setting: &setting, options: &options, target };
+    let path = database::path(args.compile.db.as_deref());
+    let path = path.ok_or_else(|| CliError::Usage("tuning needs a database: say where with --db FILE".into()))?;
+    let networks = networks::load(&args.models, &options, target)?;
+    if let Some(session) = &args.replay {
+        let database = Database::open(&path).map_err(failure::database)?;
+        return replay::run(session, &networks, &database, made_for, args);
+    }
+    let locks: Vec<PathBuf> = networks.iter().map(|network| args.lock_of(&network.path, networks.len())).collect();
+    // What cannot be written to is to be known before the time is spent.
+    locks.iter().try_for_each(|path| read_lock(path).map(drop))?;
+    let database = Database::open_or_create(&path).map_err(failure::database)?;
+    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed(args.seed))?;
     process::catch_interrupts();
-    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
-    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
-        .map_err(|e| CliError::Crash(e.to_string()))?;
-    let session = database.begin_session(args.seed, "tune").map_err(database_failure)?;
+    let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
+    let known = tasks::recall(&mut tasks, &database, &setting, session.started()).map_err(failure::database)?;
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
-    watch.begins(&networks, tasks.len(), shared, known)?;
+    watch.begins(&networks, &tasks, shared, known)?;
+    let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
     let tuning = TuneOptions {
         setting: setting.clone(),
-        budget: args.budget,
+        budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
         max_error: options.bounds.max_error,
         max_workspace: options.bounds.workspace() as u64,
     };
+    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
+    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
+        .map_err(|e| CliError::Crash(e.to_string()))?;
     tune(&mut tasks, &mut pool, &tuning, &mut watch);
-    drop(pool);
-    watch.ended()?;
-    for network in &networks {
-        let verdict = verdict::of(network, &tasks, &setting, &options, target)?;
-        let lock = args.lock_of(&network.path, networks.len());
-        write_lock(&lock, &verdict.lock)?;
-        watch.network(&verdict, &lock)?;
+    watch.tuned()?;
+    if args.certify && !watch.interrupted() {
+        let certificates = certify(&mut tasks, &mut pool, &tuning, &mut watch, RIVALS);
+        watch.certified(&certificates)?;
     }
-    Ok(())
+    drop(pool);
+    for (network, path) in networks.iter().zip(&locks) {
+        if network.graph.is_none() {
+            let best = |task: usize| tasks[task].search.best();
+            write_lock(path, &made_for.lock(network, &tasks, &best))?;
+            watch.list(network, &tasks, path)?;
+            continue;
+        }
+        if !watch.interrupted() {
+            watch.phase(&format!("{}: its best candidates in turn within it", network.name()));
+            settle::settle(network, &mut tasks, made_for, &finish, &mut watch)?;
+        }
+        watch.phase(&format!("{}: before and after", network.name()));
+        let verdict = verdict::of(network, &tasks, made_for, finish.runs)?;
+        watch.trial(&verdict.trial);
+        write_lock(path, &verdict.lock)?;
+        watch.network(&verdict, path)?;
+    }
+    watch.end()
 }
 
 /// Writes a lock file; choices for other settings that the file has already stay.
 fn write_lock(path: &Path, new: &Lock) -> Result<(), CliError> {
-    let mut lock = match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let wrong = |e: cnnc_autotune::lock::LockError| CliError::File { path: path.into(), what: e.to_string() };
-            Lock::parse(&text).map_err(wrong)?
-        }
-        Err(_) => Lock::default(),
-    };
+    let mut lock = read_lock(path)?;
     lock.sections.extend(new.sections.clone());
     Ok(write_atomically(path, |file| file.write_all(lock.to_string().as_bytes()))?)
 }
 
-fn database_failure(error: DatabaseError) -> CliError {
-    match error.is_users() {
-        true => CliError::Usage(error.to_string()),
-        false => CliError::Crash(error.to_string()),
+/// The lock that is there; an empty one where there is none.
+fn read_lock(path: &Path) -> Result<Lock, CliError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Lock::parse(&text).map_err(|e| CliError::File { path: path.to_path_buf(), what: e.to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
+        Err(source) => Err(CliError::Read { path: path.to_path_buf(), source }),
     }
 }
 

@@ -6,8 +6,13 @@ use cnnc_tensor::Target;
 
 /// Least share of the traffic that hides behind the products.
 const HIDDEN: f64 = 0.25;
-/// Share of the weights that come from memory behind the first register tile of each point, where it takes long enough.
-const STREAMED: f64 = 0.4;
+/// Share of the weights that come from memory behind the first register tile of each point, where it takes long enough;
+/// and where a row of weights is not a power of two, which the hardware fetches ahead less well.
+const STREAMED: f64 = 0.8;
+const STREAMED_ODD: f64 = 0.3;
+/// How often a transformed input that the second-level cache does not hold goes between it and the third, besides being
+/// read: fetched to be written, and pushed out.
+const SPILLS: f64 = 3.0;
 
 /// Cycles of the transforms of one tile of one vector of channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +72,10 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let input = tiling.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
     let mut input_cycles = tiling.bundles() as f64 * blocks * input / from(between);
+    let products = if blocking.shared { 0.0 } else { tiling.product().product_elems() as f64 * 4.0 };
+    if between + products > 0.9 * target.l2 as f64 {
+        input_cycles += SPILLS * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);
+    }
     if between > 4.0 * target.l2 as f64 {
         // Written once, through to memory: the next block's lines push it out.
         input_cycles += 2.0 * between / ceilings.bytes_per_cycle(ceilings.memory);
@@ -74,7 +83,8 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };
-    let behind_first = STREAMED * once.min(product * mr / tiles.max(mr));
+    let streamed = if blocking.nv.is_power_of_two() { STREAMED } else { STREAMED_ODD };
+    let behind_first = streamed * once.min(product * mr / tiles.max(mr));
     let hidden = (HIDDEN * traffic.min(product)).max(behind_first);
     product + traffic - hidden + transform + image / from(image) + calls
 }

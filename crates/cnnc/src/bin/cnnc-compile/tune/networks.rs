@@ -1,17 +1,25 @@
 //! The models that are tuned.
 
 use super::compile_failure;
+use super::tasks::{Place, Spot, spots};
+use crate::failure;
+use cnnc_autotune::layer::contents;
 use cnnc_cli::CliError;
-use cnnc_compiler::{Options, import_and_optimize};
+use cnnc_compiler::shapes::parse_layers;
+use cnnc_compiler::{Options, import_and_optimize, ways};
 use cnnc_ir::graph::Graph;
+use cnnc_lower::Breadth;
+use cnnc_tensor::Target;
 use std::path::{Path, PathBuf};
 
-/// A model, imported and optimized.
+/// A model, imported and optimized; or a list of layers.
 pub struct Network {
     /// Its file.
     pub path: PathBuf,
-    /// Its graph.
-    pub graph: Graph,
+    /// Its graph; a list has none.
+    pub graph: Option<Graph>,
+    /// Its layers that can be tuned.
+    pub spots: Vec<Spot>,
 }
 
 impl Network {
@@ -23,13 +31,13 @@ impl Network {
 
 /// Loads models and the models of folders. Of a folder, those that cannot be imported are left out with a note; it is
 /// an error where none is left.
-pub fn load(paths: &[PathBuf], options: &Options) -> Result<Vec<Network>, CliError> {
+pub fn load(paths: &[PathBuf], options: &Options, target: &Target) -> Result<Vec<Network>, CliError> {
     let mut networks = vec![];
     for path in paths {
         if path.is_dir() {
             let before = networks.len();
             for model in models_in(path)? {
-                match import(&model, options) {
+                match import(&model, options, target) {
                     Ok(network) => networks.push(network),
                     Err(error) => eprintln!("note: {} is left out: {error}", model.display()),
                 }
@@ -37,16 +45,38 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Result<Vec<Network>, CliErr
             if networks.len() == before {
                 return Err(CliError::File { path: path.clone(), what: "no model in this folder can be tuned".into() });
             }
+        } else if path.extension().is_some_and(|ending| ending == "txt") {
+            networks.push(list(path, target)?);
         } else {
-            networks.push(import(path, options)?);
+            networks.push(import(path, options, target)?);
         }
     }
     Ok(networks)
 }
 
-fn import(path: &Path, options: &Options) -> Result<Network, CliError> {
+fn import(path: &Path, options: &Options, target: &Target) -> Result<Network, CliError> {
     let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(compile_failure)?;
-    Ok(Network { path: path.to_path_buf(), graph })
+    let spots = spots(&graph, target, &options.bounds)?;
+    Ok(Network { path: path.to_path_buf(), graph: Some(graph), spots })
+}
+
+/// A list of layers, each in the layouts that are fastest by estimate.
+fn list(path: &Path, target: &Target) -> Result<Network, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
+    let wrong = |what: String| CliError::File { path: path.to_path_buf(), what };
+    let layers = parse_layers(&text).map_err(|e| wrong(e.to_string()))?;
+    let mut spots = vec![];
+    for layer in layers {
+        let contents = contents::of(&layer).map_err(failure::tune)?;
+        let graph = layer.graph(&contents).map_err(|e| wrong(e.to_string()))?;
+        let ways = ways(&graph, target, Breadth::Offered).map_err(compile_failure)?;
+        let best = ways.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let best = best.ok_or_else(|| wrong(format!("nothing computes {layer}")))?;
+        let place = Place { workload: layer.workload(), input: best.input, output: best.output };
+        let (name, count) = (place.workload.clone(), layer.count);
+        spots.push(Spot { name, place, layer, count, untuned: best.candidate.to_string() });
+    }
+    Ok(Network { path: path.to_path_buf(), graph: None, spots })
 }
 
 fn models_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {

@@ -6,14 +6,14 @@ use crate::failure;
 use cnnc_autotune::layer::contents;
 use cnnc_autotune::search::{Point, Search};
 use cnnc_autotune::tuner::Task;
-use cnnc_autotune::{Database, DatabaseError, Setting, Workload};
+use cnnc_autotune::{Database, DatabaseError, Outcome, Setting, Workload};
 use cnnc_cli::CliError;
 use cnnc_compiler::shapes::{Layer, layer_of};
 use cnnc_compiler::{Bounds, choose, ways};
 use cnnc_ir::graph::Graph;
 use cnnc_lower::{Breadth, Class};
 use cnnc_tensor::{Layout, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A layer has a share of the bound on the network's error: candidates that declare more are not tried.
 const SHARE_OF_ERROR: f64 = 0.6;
@@ -38,27 +38,47 @@ impl Place {
     }
 }
 
-/// Each layer of a graph that can be tuned: its place, and the candidate that is chosen by estimate.
-pub fn places(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<(Place, Layer, String)>, CliError> {
-    let chosen = choose(graph, target, bounds).map_err(compile_failure)?;
-    let by_name: BTreeMap<&str, _> = chosen.nodes().map(|(_, node)| (node.name.as_str(), node)).collect();
-    let place = |layer: Layer, name: &str| {
-        let node = by_name.get(name)?;
-        let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
-        let candidate = node.candidate.as_ref()?.to_string();
-        Some((Place { workload: layer.workload(), input, output }, layer, candidate))
-    };
-    Ok(graph.nodes().filter_map(|(_, node)| place(layer_of(graph, node)?, &node.name)).collect())
+/// A layer of a network that can be tuned.
+pub struct Spot {
+    /// Its name in the network.
+    pub name: String,
+    /// Its place.
+    pub place: Place,
+    /// What it is.
+    pub layer: Layer,
+    /// How often it is there under this name.
+    pub count: usize,
+    /// The candidate that is chosen by estimate.
+    pub untuned: String,
 }
 
-/// The tasks of some networks, and how many layers there are of which another network has the like.
-pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> Result<(Vec<Task>, usize), CliError> {
+/// Each layer of a graph that can be tuned.
+pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot>, CliError> {
+    let chosen = choose(graph, target, bounds).map_err(compile_failure)?;
+    let by_name: BTreeMap<&str, _> = chosen.nodes().map(|(_, node)| (node.name.as_str(), node)).collect();
+    let spot = |layer: Layer, name: &str| {
+        let node = by_name.get(name)?;
+        let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
+        let (name, untuned) = (name.to_string(), node.candidate.as_ref()?.to_string());
+        Some(Spot { name, place: Place { workload: layer.workload(), input, output }, layer, count: 1, untuned })
+    };
+    Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
+}
+
+/// The tasks of some networks, and how many layers there are of which another network has the like. Without a seed, every
+/// candidate is to be tried.
+pub fn of(
+    networks: &[Network],
+    target: &Target,
+    bounds: &Bounds,
+    seed: Option<u64>,
+) -> Result<(Vec<Task>, usize), CliError> {
     let mut found: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
     let mut shared = 0;
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
-        for (place, layer, candidate) in places(&network.graph, target, bounds)? {
-            own.entry(place).or_insert((layer, candidate, 0)).2 += 1;
+        for Spot { place, layer, untuned, count, .. } in &network.spots {
+            own.entry(place.clone()).or_insert((layer.clone(), untuned.clone(), 0)).2 += count;
         }
         for (place, (layer, candidate, count)) in own {
             shared += usize::from(found.contains_key(&place));
@@ -73,7 +93,8 @@ pub fn of(networks: &[Network], target: &Target, bounds: &Bounds, seed: u64) -> 
             output: place.output.to_string(),
             count,
             untuned,
-            search: Search::new(seed, points),
+            search: seed.map_or_else(|| Search::exhaustive(points.clone()), |seed| Search::new(seed, points.clone())),
+            codes: HashMap::new(),
         })
     });
     let tasks: Vec<Task> = tasks.collect::<Result<_, CliError>>()?;
@@ -101,13 +122,17 @@ fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Resu
     Ok(points)
 }
 
-/// Tells searches what the database knows of this setting; how many trials that are.
-pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting) -> Result<usize, DatabaseError> {
+/// Tells searches what the database knows of this setting from sessions that began before a time; how many trials that
+/// are.
+pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting, before: f64) -> Result<usize, DatabaseError> {
     let mut count = 0;
     for task in tasks {
-        for trial in database.trials(setting, &task.workload)? {
+        for trial in database.trials_before(setting, &task.workload, before)? {
             if (&trial.input, &trial.output) == (&task.input, &task.output) {
                 task.search.note(&trial);
+                if trial.outcome == Outcome::Timed {
+                    task.codes.insert(trial.code.clone(), trial);
+                }
                 count += 1;
             }
         }

@@ -1,0 +1,62 @@
+//! The choices that a point of each task makes: as a lock, and as a network that runs.
+
+use super::compile_failure;
+use super::networks::Network;
+use super::running::Running;
+use super::tasks::Place;
+use cnnc_artifact::Variant;
+use cnnc_autotune::Setting;
+use cnnc_autotune::lock::{Lock, LockKey, Locked, LockedChoice, Section};
+use cnnc_autotune::tuner::Task;
+use cnnc_cli::CliError;
+use cnnc_compiler::{Options, compile_graph};
+use cnnc_tensor::Target;
+
+/// What is tuned for.
+#[derive(Clone, Copy)]
+pub struct MadeFor<'a> {
+    /// As it is recorded.
+    pub setting: &'a Setting,
+    /// How networks are compiled.
+    pub options: &'a Options,
+    /// The only target of the options.
+    pub target: &'a Target,
+}
+
+/// The point of a task that is chosen, if any.
+pub type Pick<'a> = &'a dyn Fn(usize) -> Option<usize>;
+
+/// A network compiled as it is.
+pub fn compile(network: &Network, options: &Options) -> Result<Variant, CliError> {
+    let graph = network.graph.as_ref().ok_or_else(|| CliError::Crash("a list of layers is no network".into()))?;
+    let mut compiled = compile_graph(graph, options).map_err(compile_failure)?;
+    compiled.variants.pop().ok_or_else(|| CliError::Crash("nothing was compiled".into()))
+}
+
+impl MadeFor<'_> {
+    /// A network with chosen points, ready to run.
+    pub fn run(&self, network: &Network, tasks: &[Task], pick: Pick) -> Result<Running, CliError> {
+        let choices = self.lock(network, tasks, pick).choices(self.target.threads, &self.options.bounds, false);
+        Running::new(&network.name(), compile(network, &Options { choices, ..self.options.clone() })?)
+    }
+
+    /// The lock of chosen points.
+    pub fn lock(&self, network: &Network, tasks: &[Task], pick: Pick) -> Lock {
+        let Setting { backend, revision, machine, .. } = self.setting.clone();
+        let mut locked = Locked { backend, revision, machine, ..Locked::default() };
+        for spot in &network.spots {
+            let Some(task) = tasks.iter().position(|task| spot.place.is_of(task)) else { continue };
+            let Some(point) = pick(task) else { continue };
+            let search = &tasks[task].search;
+            let Place { workload, input, output } = spot.place.clone();
+            let choice = LockedChoice {
+                candidate: search.points()[point].candidate.clone(),
+                error: search.found(point).map_or(f64::INFINITY, |found| found.error),
+                seconds: search.seconds(point),
+            };
+            locked.choices.insert(LockKey { workload, input, output }, choice);
+        }
+        let section = Section::new(self.target.isa, self.target.threads, &self.options.bounds);
+        Lock { sections: [(section, locked)].into() }
+    }
+}

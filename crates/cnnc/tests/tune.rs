@@ -1,0 +1,146 @@
+//! `cnnc tune` and what becomes of it: locks, the database, replay; runs that are interrupted and killed.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+use support::{Folder, convolutions};
+
+/// The events of a run, by their names.
+fn events(text: &str, name: &str) -> Vec<Value> {
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["event"] == name).collect()
+}
+
+fn tuned(budget: &str) -> (Folder, String) {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    let out = folder.ok(&format!("tune net.onnx --budget {budget} --threads 1 --json"));
+    (folder, out)
+}
+
+/// Who has chosen the candidates of the convolutions.
+fn choosers(folder: &Folder, artifact: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(&folder.ok(&format!("inspect {artifact} --json"))).unwrap();
+    let layers = report["variants"][0]["layers"].as_array().unwrap();
+    let convolutions = layers.iter().filter(|layer| layer["op"] == "conv");
+    convolutions.map(|layer| layer["chosen_by"].as_str().unwrap_or("estimate").to_string()).collect()
+}
+
+#[test]
+fn a_lock_is_made_obeyed_and_replayed() {
+    let (folder, out) = tuned("20s");
+    let summary = &events(&out, "tuned")[0];
+    assert!(summary["timed"].as_u64().unwrap() > 20 && summary["compared"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(summary["failed"], 0, "{summary}");
+    let network = &events(&out, "network")[0];
+    assert!(network["untuned_ms"].as_f64().unwrap() > 0.0 && network["layers"] == 2, "{network}");
+    assert_eq!(network["gap"]["layers"].as_array().unwrap().len(), 2);
+
+    let lock = std::fs::read_to_string(folder.path("net.lock")).unwrap();
+    assert_eq!(lock.lines().filter(|line| line.starts_with("conv ")).count(), 2, "{lock}");
+    folder.ok("tune net.onnx --threads 1 --replay last -o replayed.lock");
+    assert_eq!(std::fs::read_to_string(folder.path("replayed.lock")).unwrap(), lock);
+    let other = folder.cnnc("tune net.onnx --threads 1 --replay nobody -o nothing.lock");
+    assert_eq!((other.code, folder.path("nothing.lock").exists()), (2, false), "{other:?}");
+
+    for artifact in ["a.cnna", "b.cnna"] {
+        folder.ok(&format!("compile net.onnx --threads 1 --lock net.lock --locked -o {artifact}"));
+    }
+    assert!(std::fs::read(folder.path("a.cnna")).unwrap() == std::fs::read(folder.path("b.cnna")).unwrap());
+    assert_eq!(choosers(&folder, "a.cnna"), ["lock", "lock"]);
+    folder.ok("compile net.onnx --threads 1 -o c.cnna");
+    assert_eq!(choosers(&folder, "c.cnna"), ["database", "database"]);
+    folder.ok("compile net.onnx --threads 1 --db none -o d.cnna");
+    assert_eq!(choosers(&folder, "d.cnna"), ["estimate", "estimate"]);
+    folder.ok("compile net.onnx --threads 2 -o e.cnna");
+    assert_eq!(choosers(&folder, "e.cnna"), ["estimate", "estimate"], "nothing was measured for two threads");
+
+    let again = folder.ok("tune net.onnx --budget 3s --threads 1 --json");
+    assert!(events(&again, "begin")[0]["known_trials"].as_u64().unwrap() > 20, "{again}");
+}
+
+#[test]
+fn locks_that_do_not_fit_are_named() {
+    let (folder, _) = tuned("8s");
+    let lock = std::fs::read_to_string(folder.path("net.lock")).unwrap();
+    folder.write("moved.lock", lock.replace(" processors;", "00 processors;").as_bytes());
+    let moved = folder.cnnc("compile net.onnx --threads 1 --lock moved.lock");
+    assert!(
+        moved.code == 0 && moved.err.contains("moved.lock was made elsewhere: number of processors is"),
+        "{moved:?}"
+    );
+
+    let kept: Vec<&str> = lock.lines().filter(|line| !line.contains("48x32x1x1")).collect();
+    folder.write("short.lock", kept.join("\n").as_bytes());
+    folder.ok("compile net.onnx --threads 1 --lock short.lock -o short.cnna");
+    assert_eq!(choosers(&folder, "short.cnna"), ["lock", "estimate"]);
+    let refused = folder.cnnc("compile net.onnx --threads 1 --lock short.lock --locked -o refused.cnna");
+    assert!(refused.code == 2 && refused.err.contains("conv 1x32x14x14 48x32x1x1"), "{refused:?}");
+    assert!(!folder.path("refused.cnna").exists());
+    let other = folder.cnnc("compile net.onnx --threads 2 --lock net.lock");
+    assert!(other.code == 2 && other.err.contains("no choices for these threads"), "{other:?}");
+    folder.write("bad.lock", b"# cnnc lock 1\nnonsense\n");
+    let bad = folder.cnnc("compile net.onnx --threads 1 --lock bad.lock");
+    assert!(bad.code == 2 && bad.err.contains("bad.lock: line 2"), "{bad:?}");
+    folder.write("bad.db", b"this is no database, and never was one");
+    let warned = folder.cnnc("compile net.onnx --threads 1 --db bad.db");
+    assert!(warned.code == 0 && warned.err.contains("warning: choosing by estimate: "), "{warned:?}");
+}
+
+fn start(folder: &Folder) -> Child {
+    let mut command = folder.command("tune net.onnx --budget 120s --threads 1 --json --seed 7");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn trials(folder: &Folder) -> u64 {
+    let stats: Value = serde_json::from_str(&folder.ok("db stats --json")).unwrap();
+    stats["total"]["trials"].as_u64().unwrap()
+}
+
+/// Kills as often as `CNNC_KILLS` says.
+#[test]
+fn killed_runs_lose_nothing_and_go_on() {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    let kills = std::env::var("CNNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(3u64);
+    let mut before = 0;
+    for k in 0..kills {
+        let mut child = start(&folder);
+        std::thread::sleep(Duration::from_millis(1500 + 7919 * (k + 1) % 2000));
+        // The compiler's process is the one that tunes; both go at once, as a machine's failure would have it.
+        for pid in family(child.id()) {
+            unsafe { libc::kill(pid as i32, libc::SIGKILL) };
+        }
+        child.wait().unwrap();
+        let now = if Path::new(&folder.path("data/cnnc/tuning.db")).exists() { trials(&folder) } else { 0 };
+        assert!(now >= before, "{now} trials, {before} before");
+        before = now;
+    }
+    let out = folder.ok("tune net.onnx --budget 5s --threads 1 --json --seed 7");
+    assert_eq!(events(&out, "begin")[0]["known_trials"].as_u64(), Some(before));
+    assert!(trials(&folder) > before && folder.path("net.lock").exists());
+}
+
+#[test]
+fn an_interrupt_leaves_a_lock() {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    let mut child = start(&folder);
+    std::thread::sleep(Duration::from_secs(5));
+    for pid in family(child.id()) {
+        unsafe { libc::kill(pid as i32, libc::SIGINT) };
+    }
+    assert!(child.wait().unwrap().success());
+    folder.ok("compile net.onnx --threads 1 --lock net.lock -o net.cnna");
+    assert_eq!(choosers(&folder, "net.cnna"), ["lock", "lock"]);
+}
+
+/// A process and its children, the workers left out: they end with who started them.
+fn family(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    std::iter::once(pid).chain(children.split_whitespace().map(|child| child.parse().unwrap())).collect()
+}
