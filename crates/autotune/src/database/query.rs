@@ -24,6 +24,13 @@ impl Database {
         self.list(&select, values, |row| row::record(row).map(|record| record.trial))
     }
 
+    /// All trials in a setting with their sessions, in the order of the log.
+    pub fn records(&self, setting: &Setting) -> Result<Vec<Record>, DatabaseError> {
+        let Setting { isa, threads, backend, revision, machine } = setting;
+        let values = params![isa, row::Bits(*threads as u64), backend, revision, machine];
+        self.list(&format!("{SELECT} WHERE {OF_SETTING} {ORDER}"), values, row::record)
+    }
+
     /// All trials of a workload in other settings, in the order of the log: what to try first, not how fast it is.
     pub fn priors(&self, setting: &Setting, workload: &Workload) -> Result<Vec<Prior>, DatabaseError> {
         let Setting { isa, threads, backend, revision, machine } = setting;
