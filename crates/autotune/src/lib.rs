@@ -5,8 +5,11 @@
 
 pub mod database;
 mod error;
+mod front;
 pub mod layer;
 pub mod lock;
+pub mod memory;
+pub mod model;
 mod paired;
 pub mod report;
 mod revision;

@@ -36,8 +36,10 @@ const UNKNOWN: f64 = 0.25;
 pub struct Point {
     /// The candidate.
     pub candidate: Candidate,
-    /// Estimated seconds.
+    /// Estimated seconds, by the analytic cost.
     pub estimate: f64,
+    /// Expected seconds: the estimate as far as nothing else is known.
+    pub expected: f64,
 }
 
 /// A search.
@@ -73,7 +75,7 @@ pub struct Found {
 }
 
 impl Search {
-    /// A search over a space, the fastest by estimate first.
+    /// A search over a space, the first expected to be the fastest.
     pub fn new(seed: u64, points: Vec<Point>) -> Search {
         let by_text = points.iter().enumerate().map(|(k, p)| (p.candidate.to_string(), k)).collect();
         let known = vec![None; points.len()];
@@ -229,9 +231,13 @@ impl Search {
         taken
     }
 
-    /// The first round: some of each algorithm, then the fastest by estimate.
+    /// The first round: the choice by estimate, some of each algorithm, then those that are expected to be the fastest.
     fn first(&self) -> Vec<usize> {
-        let bound = HOPELESS * self.points.first().map_or(0.0, |p| p.estimate);
+        let by_estimate = (0..self.points.len()).min_by(|&a, &b| {
+            let (a, b) = (&self.points[a], &self.points[b]);
+            a.estimate.total_cmp(&b.estimate)
+        });
+        let bound = HOPELESS * self.points.first().map_or(0.0, |p| p.expected);
         let mut counts: HashMap<&str, usize> = HashMap::new();
         let untried = |k: &usize| self.known[*k].is_none();
         let mut taken: Vec<usize> = (0..self.points.len())
@@ -239,7 +245,7 @@ impl Search {
             .filter(|&k| {
                 let count = counts.entry(&self.points[k].candidate.algorithm).or_default();
                 *count += 1;
-                *count <= FIRST && self.points[k].estimate <= bound
+                Some(k) == by_estimate || *count <= FIRST && self.points[k].expected <= bound
             })
             .collect();
         let more: Vec<usize> = (0..self.points.len()).filter(untried).filter(|k| !taken.contains(k)).collect();
@@ -271,15 +277,19 @@ mod tests {
 
     /// A space of two algorithms where the estimate is wrong about one parameter.
     fn space() -> Vec<Point> {
+        let cost = |algorithm: &str, mr: i64| {
+            1e-3 + 1e-5 * (mr as f64 - 20.0).abs() + if algorithm == "b" { 1e-4 } else { 0.0 }
+        };
         let point = |algorithm: &str, mr: i64, nv: i64| Point {
             candidate: Candidate::new(algorithm, &[("mr", mr), ("nv", nv)]),
-            estimate: 1e-3 + 1e-5 * (mr as f64 - 20.0).abs() + if algorithm == "b" { 1e-4 } else { 0.0 },
+            estimate: cost(algorithm, mr),
+            expected: cost(algorithm, mr),
         };
         let mut points: Vec<Point> = ["a", "b"]
             .iter()
             .flat_map(|a| (1..20).flat_map(move |mr| (1..5).map(move |nv| point(a, mr, nv))))
             .collect();
-        points.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
+        points.sort_by(|a, b| a.expected.total_cmp(&b.expected));
         points
     }
 
@@ -296,7 +306,7 @@ mod tests {
             output: "plain".into(),
             candidate: point.candidate.to_string(),
             outcome: Outcome::Timed,
-            estimate: point.estimate,
+            estimate: point.expected,
             error: Some(1e-7),
             workspace: 0,
             packed: 0,

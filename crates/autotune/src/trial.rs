@@ -63,7 +63,7 @@ pub enum Outcome {
 pub struct Samples {
     /// With activations and weights in the caches, as far as they fit.
     pub warm: Vec<f64>,
-    /// With weights in memory.
+    /// As in a network: weights in memory, operands just made, results and scratch not in the nearest caches.
     pub cold: Vec<f64>,
     /// Those of the candidate it was measured against, weights in memory, taken in turn with them; within the network
     /// where those are.

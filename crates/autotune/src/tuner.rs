@@ -64,6 +64,8 @@ pub struct TuneOptions {
     pub max_error: f64,
     /// Most bytes of workspace.
     pub max_workspace: u64,
+    /// Whether nothing may be compiled while something is measured: where measuring takes all processors.
+    pub alone: bool,
 }
 
 /// How far tuning is.
@@ -138,11 +140,15 @@ impl<'a> Tuner<'a> {
     }
 
     fn run(&mut self) {
+        if self.options.budget.is_zero() {
+            return;
+        }
         self.recall_incumbents();
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
         let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
-            while batches.len() < AT_ONCE && self.start.elapsed() < rounds && !self.observer.interrupted() {
+            let at_once = if self.options.alone { 1 } else { AT_ONCE };
+            while batches.len() < at_once && self.start.elapsed() < rounds && !self.observer.interrupted() {
                 let Some(task) = self.next_task(&batches) else { break };
                 let proposed = self.tasks[task].search.propose();
                 if proposed.is_empty() {
@@ -161,6 +167,7 @@ impl<'a> Tuner<'a> {
                 for ticket in self.pool.give_up_waiting() {
                     batches.iter_mut().for_each(|batch| drop(batch.jobs.remove(&ticket)));
                 }
+                batches.iter_mut().for_each(|batch| batch.compiled.clear());
                 over = true;
             }
             batches.retain(|batch| {
@@ -212,6 +219,7 @@ impl<'a> Tuner<'a> {
         let Some(event) = self.pool.next_event(Duration::from_millis(200)) else { return };
         let Some(batch) = batches.iter_mut().find(|batch| batch.jobs.contains_key(&event.ticket)) else { return };
         self.handle(batch, event);
+        self.measure(batch);
     }
 
     fn handle(&mut self, batch: &mut Batch, event: Event) {
@@ -235,16 +243,7 @@ impl<'a> Tuner<'a> {
                     (trial.error, trial.samples, trial.against) =
                         (known.error, known.samples.clone(), known.against.clone());
                 } else {
-                    let incumbent = self.incumbents.get(&task).cloned();
-                    let mut job = self.measure_job(task, point, &file, incumbent.as_ref());
-                    if let Some(reference) = &incumbent {
-                        let search = &self.tasks[task].search;
-                        let best = search.finalists(1).first().map_or(f64::INFINITY, |&best| search.seconds(best));
-                        job.stop_above = Some(STOP_ABOVE * best / search.seconds(reference.point));
-                    }
-                    let against = incumbent.map(|incumbent| incumbent.point);
-                    let built = Some(Built { compiled, file, against });
-                    batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
+                    batch.compiled.push((point, compiled, file));
                     return;
                 }
             }
@@ -268,6 +267,30 @@ impl<'a> Tuner<'a> {
         self.keep(task, &trial);
     }
 
+    /// Measures what is compiled, as soon as it may be.
+    fn measure(&mut self, batch: &mut Batch) {
+        if self.options.alone && batch.jobs.values().any(|job| job.built.is_none()) {
+            return;
+        }
+        while !batch.compiled.is_empty() {
+            let incumbent = self.incumbents.get(&batch.task).cloned();
+            // The first to be timed is what the others are measured in turn with.
+            if incumbent.is_none() && batch.jobs.values().any(|job| job.built.is_some()) {
+                return;
+            }
+            let (point, compiled, file) = batch.compiled.remove(0);
+            let mut job = self.measure_job(batch.task, point, &file, incumbent.as_ref());
+            if let Some(reference) = &incumbent {
+                let search = &self.tasks[batch.task].search;
+                let best = search.finalists(1).first().map_or(f64::INFINITY, |&best| search.seconds(best));
+                job.stop_above = Some(STOP_ABOVE * best / search.seconds(reference.point));
+            }
+            let against = incumbent.map(|incumbent| incumbent.point);
+            let built = Some(Built { compiled, file, against });
+            batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
+        }
+    }
+
     fn measure_job(
         &self,
         task: usize,
@@ -278,7 +301,7 @@ impl<'a> Tuner<'a> {
         let Task { workload, search, .. } = &self.tasks[task];
         let point = &search.points()[point];
         // Each turn runs the candidate and the incumbent a few times.
-        let seconds = (RUNS * 6.0 * point.estimate).clamp(SHORTEST, LONGEST);
+        let seconds = (RUNS * 6.0 * point.expected).clamp(SHORTEST, LONGEST);
         MeasureJob {
             layer: workload.0.clone(),
             candidate: point.candidate.to_string(),
@@ -329,6 +352,6 @@ impl<'a> Tuner<'a> {
 /// Seconds of a layer under the best that is known of it, counted.
 fn time(task: &Task) -> f64 {
     let search = &task.search;
-    let estimate = search.points().first().map_or(0.0, |point| point.estimate);
+    let estimate = search.points().first().map_or(0.0, |point| point.expected);
     task.count as f64 * search.best().map_or(estimate, |k| search.seconds(k))
 }

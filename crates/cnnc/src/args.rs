@@ -117,7 +117,7 @@ fn error_bound(text: &str) -> Result<f64, String> {
 }
 
 /// A number of bytes, with a suffix K, M or G for powers of 1024.
-fn byte_count(text: &str) -> Result<usize, String> {
+pub fn byte_count(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(['K', 'M', 'G']);
     let unit = match &text[digits.len()..] {
         "" => Some(1),

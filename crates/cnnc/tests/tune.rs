@@ -59,6 +59,19 @@ fn a_lock_is_made_obeyed_and_replayed() {
     folder.ok("compile net.onnx --threads 2 -o e.cnna");
     assert_eq!(choosers(&folder, "e.cnna"), ["estimate", "estimate"], "nothing was measured for two threads");
 
+    let front = &events(&out, "front")[0]["points"];
+    let (fastest, smallest) = (&front[0], front.as_array().unwrap().last().unwrap());
+    let size = smallest["bytes"].as_u64().unwrap();
+    assert!(size > 0 && size <= fastest["bytes"].as_u64().unwrap(), "{front}");
+    let small = folder.ok(&format!("tune net.onnx --budget 0s --max-memory {size} --threads 1 -o small.lock --json"));
+    assert_eq!(events(&small, "tuned")[0]["timed"], 0, "{small}");
+    folder.ok("tune net.onnx --threads 1 --replay last -o small_again.lock --json");
+    let [small, again] = ["small.lock", "small_again.lock"].map(|name| std::fs::read(folder.path(name)).unwrap());
+    assert!(small == again);
+    folder.ok("compile net.onnx --threads 1 --lock small.lock --locked -o small.cnna");
+    let refused = folder.cnnc(&format!("tune net.onnx --budget 0s --max-memory {} --threads 1 -o none.lock", size - 1));
+    assert!(refused.code == 2 && refused.err.contains("at least") && !folder.path("none.lock").exists(), "{refused:?}");
+
     let again = folder.ok("tune net.onnx --budget 3s --threads 1 --json");
     assert!(events(&again, "begin")[0]["known_trials"].as_u64().unwrap() > 20, "{again}");
 }
@@ -143,4 +156,24 @@ fn an_interrupt_leaves_a_lock() {
 fn family(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     std::iter::once(pid).chain(children.split_whitespace().map(|child| child.parse().unwrap())).collect()
+}
+
+#[test]
+fn lists_of_layers_are_tuned_to_the_end_and_certified() {
+    let folder = Folder::new();
+    folder.write("layers.txt", b"matmul 1x8 8x16 tail=bias count=2\nconv 1x16x6x6 16x16x1x1\n");
+    let out = folder.ok("tune layers.txt --budget 60s --exhaustive --certify --threads 1 --json");
+    let list = &events(&out, "list")[0]["layers"];
+    for layer in list.as_array().unwrap() {
+        assert_eq!(layer["tried"], layer["candidates"], "{layer}");
+    }
+    let certified = &events(&out, "certified")[0];
+    for layer in certified["layers"].as_array().unwrap() {
+        assert!(layer["regret"].as_f64().unwrap() >= 0.0 && layer["tried"] == layer["space"], "{layer}");
+    }
+    assert!(certified["regret"].as_f64().unwrap() >= 0.0, "{certified}");
+    let lock = std::fs::read_to_string(folder.path("layers.lock")).unwrap();
+    assert!(lock.contains("matmul 1x8 8x16 tail=bias | "), "{lock}");
+    folder.ok("tune layers.txt --exhaustive --threads 1 --replay last -o again.lock");
+    assert_eq!(std::fs::read_to_string(folder.path("again.lock")).unwrap(), lock);
 }

@@ -15,7 +15,7 @@ pub fn predict(points: &[Point], known: &[Option<Found>], at: usize) -> f64 {
         .zip(known)
         .filter_map(|(other, found)| {
             let seconds = found.filter(|f| f.seconds.is_finite())?.seconds;
-            Some((distance(&point.candidate, &other.candidate)?, (seconds / other.estimate).ln()))
+            Some((distance(&point.candidate, &other.candidate)?, (seconds / other.expected).ln()))
         })
         .filter(|(_, off)| off.is_finite())
         .collect();
@@ -23,7 +23,7 @@ pub fn predict(points: &[Point], known: &[Option<Found>], at: usize) -> f64 {
     near.truncate(NEIGHBOURS);
     let weight: f64 = near.iter().map(|(d, _)| 1.0 / (0.1 + d)).sum();
     let off: f64 = near.iter().map(|(d, off)| off / (0.1 + d)).sum();
-    point.estimate * if near.is_empty() { 1.0 } else { (off / weight).exp() }
+    point.expected * if near.is_empty() { 1.0 } else { (off / weight).exp() }
 }
 
 /// How far two candidates of an algorithm are apart: the sum over their parameters of how often one is the double of the

@@ -31,11 +31,13 @@ pub struct Batch {
     pub task: usize,
     /// What is at work.
     pub jobs: HashMap<u64, Job>,
+    /// What is compiled, and waits until it may be measured.
+    pub compiled: Vec<(usize, Compiled, Arc<ArtifactFile>)>,
 }
 
 impl Batch {
     /// A round without candidates yet.
     pub fn new(task: usize) -> Batch {
-        Batch { task, jobs: HashMap::new() }
+        Batch { task, jobs: HashMap::new(), compiled: vec![] }
     }
 }

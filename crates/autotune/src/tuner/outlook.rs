@@ -10,7 +10,7 @@ impl Tuner<'_> {
         self.standing.expected = gains.sum::<f64>() / all.max(f64::MIN_POSITIVE);
         self.standing.seconds = all;
         let (elapsed, budget) = (self.start.elapsed().as_secs_f64(), self.options.budget.as_secs_f64());
-        self.standing.used = elapsed / budget;
+        self.standing.used = (elapsed / budget.max(f64::MIN_POSITIVE)).min(1.0);
         self.standing.left = self.searching(all).map_or(f64::INFINITY, |left| left + FINISH * budget);
         self.standing.left = self.standing.left.min(budget - elapsed).max(0.0);
         self.standing.at = at.map_or(String::new(), |task| self.tasks[task].workload.0.clone());

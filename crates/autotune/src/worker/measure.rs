@@ -85,11 +85,10 @@ fn time(
     Ok((samples, false))
 }
 
-/// Seconds with warm weights and with weights in memory, after a run that brings back what the other has pushed out of the
-/// caches.
+/// Seconds with everything warm, and as in a network.
 fn runs(runner: &mut Runner) -> Result<(f64, f64), TuneError> {
     runner.once(Weights::Warm)?;
-    Ok((runner.once(Weights::Warm)?, runner.once(Weights::Cold)?))
+    Ok((runner.once(Weights::Warm)?, runner.within()?))
 }
 
 /// Whether a candidate is clearly slower than the incumbent by more than a factor: in the best of two runs or more, or in

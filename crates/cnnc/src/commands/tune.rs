@@ -1,6 +1,6 @@
 //! Arguments of `cnnc tune`: candidates measured, the best of them locked.
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, byte_count};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ Examples:
   cnnc compile resnet50.onnx --lock resnet50.lock
   cnnc tune zoo/ --budget 8h --threads 1           (every model of a folder; layers that they share are tuned once)
   cnnc tune layers.txt --exhaustive --certify      (layers alone)
+  cnnc tune resnet50.onnx --budget 0s --max-memory 120M   (another point of what is known: less memory, more time)
 
 What is measured is kept in a database (`cnnc db`): a run that ends early goes on where it was.";
 
@@ -33,6 +34,13 @@ pub struct Args {
     /// Number that the search draws from: the same number and the same measurements give the same choices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Most memory that packed weights and workspace of a model's layers may take together: 64M. The lock holds the fastest
+    /// candidates within it; with `--budget 0s`, of those that are known
+    #[arg(long, value_name = "BYTES", value_parser = byte_count)]
+    pub max_memory: Option<usize>,
+    /// Processes that compile [default: one for each processor that does not measure]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
     /// Then measure the best candidates of each layer again in turn, and print how far the winner may be from the best
     #[arg(long)]
     pub certify: bool,
@@ -78,8 +86,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     let seconds = digits.parse::<f64>().ok().zip(unit).map(|(count, unit)| count * unit);
-    let seconds = seconds.filter(|s| (1.0..=1e7).contains(s)).map(Duration::from_secs_f64);
-    seconds.ok_or_else(|| "a budget is a time of a second or more with its unit, as 90s, 20m or 8h".into())
+    let seconds = seconds.filter(|s| *s == 0.0 || (1.0..=1e7).contains(s)).map(Duration::from_secs_f64);
+    seconds.ok_or_else(|| "a budget is a time of a second or more with its unit, as 90s, 20m or 8h, or 0s".into())
 }
 
 #[cfg(test)]
@@ -89,8 +97,9 @@ mod tests {
     #[test]
     fn budgets_have_units() {
         assert_eq!(duration("20m"), Ok(Duration::from_secs(1200)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
         assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
-        for wrong in ["20", "m", "0s", "-1m", "1d", "1hm", "nanm", "infh"] {
+        for wrong in ["20", "m", "-1m", "1d", "1hm", "nanm", "infh"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -11,6 +11,7 @@ mod finish;
 mod gap;
 mod networks;
 mod observer;
+mod picks;
 mod replay;
 mod running;
 mod settle;
@@ -57,9 +58,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     // What cannot be written to is to be known before the time is spent.
     locks.iter().try_for_each(|path| read_lock(path).map(drop))?;
     let database = Database::open_or_create(&path).map_err(failure::database)?;
-    let (mut tasks, shared) = tasks::of(&networks, target, &options.bounds, args.seed(args.seed))?;
     process::catch_interrupts();
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
+    let model = tasks::model(&database, &setting, session.started()).map_err(failure::database)?;
+    let (mut tasks, shared) = tasks::of(&networks, made_for, &model, args.seed(args.seed))?;
     let known = tasks::recall(&mut tasks, &database, &setting, session.started()).map_err(failure::database)?;
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, &tasks, shared, known)?;
@@ -69,10 +71,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
         max_error: options.bounds.max_error,
         max_workspace: options.bounds.workspace() as u64,
+        alone: threads >= processors(),
     };
     let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
-    let mut pool = Pool::new(PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) })
-        .map_err(|e| CliError::Crash(e.to_string()))?;
+    let mut how = PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) };
+    let compilers = if tuning.alone { processors() } else { processors() - threads };
+    how.compilers = args.workers.map_or(compilers, usize::from);
+    let mut pool = Pool::new(how).map_err(|e| CliError::Crash(e.to_string()))?;
     tune(&mut tasks, &mut pool, &tuning, &mut watch);
     watch.tuned()?;
     if args.certify && !watch.interrupted() {
@@ -80,19 +85,21 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         watch.certified(&certificates)?;
     }
     drop(pool);
+    let bound = args.max_memory.map(|bytes| bytes as u64);
     for (network, path) in networks.iter().zip(&locks) {
         if network.graph.is_none() {
-            let best = |task: usize| tasks[task].search.best();
-            write_lock(path, &made_for.lock(network, &tasks, &best))?;
+            let picks = picks::picks(network, &tasks, bound)?;
+            write_lock(path, &made_for.lock(network, &tasks, &|task| picks[task]))?;
             watch.list(network, &tasks, path)?;
             continue;
         }
-        if !watch.interrupted() {
+        watch.front(network, &picks::front(network, &tasks))?;
+        if !watch.interrupted() && bound.is_none() {
             watch.phase(&format!("{}: its best candidates in turn within it", network.name()));
             settle::settle(network, &mut tasks, made_for, &finish, &mut watch)?;
         }
         watch.phase(&format!("{}: before and after", network.name()));
-        let verdict = verdict::of(network, &tasks, made_for, finish.runs)?;
+        let verdict = verdict::of(network, &tasks, made_for, (bound, finish.runs))?;
         watch.trial(&verdict.trial);
         write_lock(path, &verdict.lock)?;
         watch.network(&verdict, path)?;

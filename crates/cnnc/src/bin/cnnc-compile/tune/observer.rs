@@ -4,9 +4,10 @@ use super::networks::Network;
 use super::verdict::Verdict;
 use crate::failure;
 use cnnc_autotune::database::Session;
+use cnnc_autotune::memory::Choice;
 use cnnc_autotune::tuner::{Certificate, Observer, Standing, Task};
 use cnnc_autotune::{Database, Setting, Trial};
-use cnnc_cli::table::{Table, shortened};
+use cnnc_cli::table::{Table, bytes, shortened};
 use cnnc_cli::{CliError, process};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -145,6 +146,24 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Says what memory costs: the choices that no other beats in both.
+    pub fn front(&mut self, network: &Network, front: &[Choice]) -> Result<(), CliError> {
+        if self.json {
+            let points: Vec<_> =
+                front.iter().map(|c| json!({ "layers_ms": c.seconds * 1e3, "bytes": c.bytes })).collect();
+            return self.event(&json!({ "event": "front", "model": network.name(), "points": points }));
+        }
+        let (Some(first), Some(last)) = (front.first(), front.last()) else { return Ok(()) };
+        let point = |choice: &Choice| format!("{:.3} ms with {}", choice.seconds * 1e3, bytes(choice.bytes));
+        let name = network.name();
+        self.say(&format!(
+            "{name}: layers take {} at the fastest, {} at the smallest; {} points between (--max-memory)\n",
+            point(first),
+            point(last),
+            front.len().saturating_sub(2)
+        ))
+    }
+
     /// Says what has become of a list of layers.
     pub fn list(&mut self, list: &Network, tasks: &[Task], lock: &Path) -> Result<(), CliError> {
         let mut table = Table::new(&["layer", ">tried", ">candidates", ">ms", "winner"]);
@@ -205,7 +224,7 @@ impl<'a> Watch<'a> {
     fn show(&mut self) {
         let Standing { timed, stopped, seconds, expected, at, .. } = &self.standing;
         let left = (self.standing.left + self.at_the_end) as u64;
-        let used = self.start.elapsed().as_secs_f64() / self.budget.as_secs_f64();
+        let used = (self.start.elapsed().as_secs_f64() / self.budget.as_secs_f64().max(f64::MIN_POSITIVE)).min(1.0);
         let network_ms = self.rest_ms + seconds * 1e3;
         if self.json {
             let event = json!({

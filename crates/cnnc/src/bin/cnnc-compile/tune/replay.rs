@@ -29,7 +29,8 @@ pub fn run(
     let info = if session == "last" { sessions.last() } else { sessions.iter().find(|info| info.id == session) };
     let info = info.ok_or_else(|| CliError::Usage(format!("--replay {session}: there is no such session")))?;
     let log = database.session_log(&info.id).map_err(failure::database)?;
-    let (mut tasks, _) = tasks::of(networks, made_for.target, &made_for.options.bounds, args.seed(info.seed))?;
+    let model = tasks::model(database, made_for.setting, info.started).map_err(failure::database)?;
+    let (mut tasks, _) = tasks::of(networks, made_for, &model, args.seed(info.seed))?;
     tasks::recall(&mut tasks, database, made_for.setting, info.started).map_err(failure::database)?;
     let locks = Replay::new(&mut tasks).locks(&log, networks, made_for)?;
     for (k, lock) in &locks {
@@ -65,12 +66,16 @@ impl<'a> Replay<'a> {
         for record in log {
             let trial = &record.trial;
             if let Some(k) = networks.iter().position(|network| trial.workload == verdict::workload(network)) {
-                locks.push((k, verdict::lock(&networks[k], self.tasks, trial, made_for)));
+                locks.push((k, verdict::lock(&networks[k], self.tasks, trial, made_for)?));
                 continue;
             }
             self.step(trial).map_err(|what| {
                 CliError::Usage(format!("trial {} of session {}: {what}", record.index, record.session.id))
             })?;
+        }
+        for (k, list) in networks.iter().enumerate().filter(|(_, network)| network.graph.is_none()) {
+            let best = |task: usize| self.tasks[task].search.best();
+            locks.push((k, made_for.lock(list, self.tasks, &best)));
         }
         Ok(locks)
     }

@@ -1,16 +1,18 @@
 //! Layers of networks as tasks of the tuner.
 
+use super::chosen::MadeFor;
 use super::compile_failure;
 use super::networks::Network;
 use crate::failure;
 use cnnc_autotune::layer::contents;
+use cnnc_autotune::model::Model;
 use cnnc_autotune::search::{Point, Search};
 use cnnc_autotune::tuner::Task;
 use cnnc_autotune::{Database, DatabaseError, Outcome, Setting, Workload};
 use cnnc_cli::CliError;
 use cnnc_compiler::shapes::{Layer, layer_of};
 use cnnc_compiler::{Bounds, choose, ways};
-use cnnc_ir::graph::Graph;
+use cnnc_ir::graph::{Candidate, Graph};
 use cnnc_lower::{Breadth, Class};
 use cnnc_tensor::{Layout, Target};
 use std::collections::{BTreeMap, HashMap};
@@ -65,14 +67,22 @@ pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot
     Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
 }
 
+/// What the trials of sessions before a time teach about estimates.
+pub fn model(database: &Database, setting: &Setting, before: f64) -> Result<Model, DatabaseError> {
+    let mut records = database.records(setting)?;
+    records.retain(|record| record.session.started < before);
+    Ok(Model::learn(&records))
+}
+
 /// The tasks of some networks, and how many layers there are of which another network has the like. Without a seed, every
 /// candidate is to be tried.
 pub fn of(
     networks: &[Network],
-    target: &Target,
-    bounds: &Bounds,
+    made_for: MadeFor,
+    model: &Model,
     seed: Option<u64>,
 ) -> Result<(Vec<Task>, usize), CliError> {
+    let (target, bounds) = (made_for.target, &made_for.options.bounds);
     let mut found: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
     let mut shared = 0;
     for network in networks {
@@ -86,7 +96,11 @@ pub fn of(
         }
     }
     let tasks = found.into_iter().map(|(place, (layer, untuned, count))| {
-        let points = space(&layer, &place, target, bounds)?;
+        let mut points = space(&layer, &place, target, bounds)?;
+        let asked: Vec<(&Candidate, f64)> = points.iter().map(|point| (&point.candidate, point.estimate)).collect();
+        let corrections = model.corrections(&layer, &asked);
+        points.iter_mut().zip(corrections).for_each(|(point, by)| point.expected *= by);
+        points.sort_by(|a, b| a.expected.total_cmp(&b.expected));
         Ok(Task {
             workload: Workload(place.workload),
             input: place.input.to_string(),
@@ -116,7 +130,7 @@ fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Resu
     let mut seen = std::collections::HashSet::new();
     for way in ways {
         if seen.insert(way.candidate.to_string()) {
-            points.push(Point { candidate: way.candidate, estimate: way.seconds });
+            points.push(Point { candidate: way.candidate, estimate: way.seconds, expected: way.seconds });
         }
     }
     Ok(points)

@@ -6,6 +6,7 @@
 use super::chosen::{MadeFor, compile};
 use super::gap::Gap;
 use super::networks::Network;
+use super::picks::picks;
 use super::running::{Running, in_turn};
 use super::settle::places;
 use cnnc_autotune::lock::Lock;
@@ -18,6 +19,8 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 
+/// How the candidate of a verdict within a bound of memory begins, in bytes.
+const WITHIN: &str = "fastest within ";
 /// The winners are kept where the network is not slower by more than this.
 const NOISE: f64 = 1.005;
 
@@ -36,20 +39,27 @@ pub struct Verdict {
 }
 
 /// The verdict on a network, by runs in turn for so long.
-pub fn of(network: &Network, tasks: &[Task], made_for: MadeFor, longest: Duration) -> Result<Verdict, CliError> {
-    let winner = |task: usize| tasks[task].search.best();
-    let mut runs =
-        [Running::new(&network.name(), compile(network, made_for.options)?)?, made_for.run(network, tasks, &winner)?];
+pub fn of(
+    network: &Network,
+    tasks: &[Task],
+    made_for: MadeFor,
+    (bound, longest): (Option<u64>, Duration),
+) -> Result<Verdict, CliError> {
+    let picks = picks(network, tasks, bound)?;
+    let mut runs = [
+        Running::new(&network.name(), compile(network, made_for.options)?)?,
+        made_for.run(network, tasks, &|task| picks[task])?,
+    ];
     in_turn(&mut runs, longest)?;
     let [before, after] = &runs;
-    let trial = trial(network, before.totals(), after.totals());
+    let trial = trial(network, bound, before.totals(), after.totals());
     let all = places(&network.spots, tasks);
-    let changed = all.iter().filter(|(task, _)| winner(*task) != untuned(&tasks[*task])).count();
+    let changed = all.iter().filter(|(task, _)| picks[*task] != untuned(&tasks[*task])).count();
     Ok(Verdict {
         name: network.name(),
         gap: Gap::of(&all, tasks, after),
         changed: (changed, all.len()),
-        lock: lock(network, tasks, &trial, made_for),
+        lock: lock(network, tasks, &trial, made_for)?,
         trial,
     })
 }
@@ -60,14 +70,17 @@ pub fn workload(network: &Network) -> Workload {
 }
 
 /// The lock that a verdict leads to.
-pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor) -> Lock {
-    let winner = |task: usize| tasks[task].search.best();
-    let untuned = |task: usize| untuned(&tasks[task]);
-    made_for.lock(network, tasks, if kept(trial) { &winner } else { &untuned })
+pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor) -> Result<Lock, CliError> {
+    let bound = trial.candidate.strip_prefix(WITHIN).and_then(|bytes| bytes.parse().ok());
+    let picks = picks(network, tasks, bound)?;
+    let (picked, untuned) = (|task: usize| picks[task], |task: usize| untuned(&tasks[task]));
+    Ok(made_for.lock(network, tasks, if kept(trial) { &picked } else { &untuned }))
 }
 
+/// Whether the picks stay: where the network is not slower with them, or where they keep a bound.
 fn kept(trial: &Trial) -> bool {
-    median(&trial.samples.network) <= NOISE * median(&trial.samples.incumbent)
+    let samples = &trial.samples;
+    trial.candidate.starts_with(WITHIN) || median(&samples.network) <= NOISE * median(&samples.incumbent)
 }
 
 /// The point that is chosen without tuning, as far as it was tried.
@@ -77,12 +90,12 @@ pub fn untuned(task: &Task) -> Option<usize> {
     first.filter(|&point| search.found(point).is_some_and(|found| found.complete)).or_else(|| search.best())
 }
 
-fn trial(network: &Network, before: &[f64], after: &[f64]) -> Trial {
+fn trial(network: &Network, bound: Option<u64>, before: &[f64], after: &[f64]) -> Trial {
     Trial {
         workload: workload(network),
         input: String::new(),
         output: String::new(),
-        candidate: "winners of all layers".into(),
+        candidate: bound.map_or("winners of all layers".into(), |bytes| format!("{WITHIN}{bytes}")),
         outcome: Outcome::Compared,
         estimate: 0.0,
         error: None,
