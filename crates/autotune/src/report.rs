@@ -9,7 +9,6 @@
 mod candidates;
 mod chart;
 mod format;
-mod front;
 mod layers;
 mod markup;
 mod memory;

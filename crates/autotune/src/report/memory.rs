@@ -3,10 +3,10 @@
 use super::candidates::{Measured, State, Tried};
 use super::chart::{Axis, Chart};
 use super::format::{byte_unit, bytes, milliseconds};
-use super::front::{Trade, trades};
 use super::markup::{Table, code};
 use super::scale::Scale;
 use super::section::Section;
+use crate::front::{Trade, trades};
 
 /// Shares of time that the table offers to give up.
 const OFFERS: [f64; 5] = [0.01, 0.02, 0.05, 0.10, 0.20];

@@ -3,10 +3,10 @@
 use super::candidates::{Measured, State, Tried};
 use super::chart::{Axis, Chart};
 use super::format::{bytes, error, milliseconds, thousands};
-use super::front::pareto;
 use super::markup::escape;
 use super::palette::Palette;
 use super::scale::Scale;
+use crate::front::pareto;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
