@@ -4,9 +4,9 @@
 //! parameters to the logarithm of measured over estimated time. The same trials give the same model: its samples are
 //! drawn from a fixed seed.
 
-use crate::Outcome;
-use crate::database::Record;
+use crate::database::{Prior, Record};
 use crate::paired::Paired;
+use crate::{Outcome, Workload};
 use cnnc_compiler::shapes::{Layer, parse_layers};
 use cnnc_ir::graph::{Candidate, Op, parse_candidate};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
@@ -39,10 +39,11 @@ struct Sample {
 }
 
 impl Model {
-    /// Learns from the trials of a setting, in the order of the log.
-    pub fn learn(records: &[Record]) -> Model {
+    /// Learns from the trials of a setting, in the order of the log, and from what is known of other settings: where there
+    /// is enough of the former, the latter is forgotten.
+    pub fn learn(records: &[Record], priors: &[Prior]) -> Model {
         let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
-        for sample in samples_of(records) {
+        for sample in samples_elsewhere(priors).into_iter().chain(samples_of(records)) {
             samples.entry(sample.candidate.algorithm.to_string()).or_default().push(sample);
         }
         let forests = samples.into_iter().filter_map(|(algorithm, samples)| {
@@ -75,25 +76,40 @@ impl Model {
     }
 }
 
+/// Samples of other settings, as they were measured there.
+fn samples_elsewhere(priors: &[Prior]) -> Vec<Sample> {
+    let mut layers = Layers::default();
+    let sample = |prior: &Prior| {
+        let off = (prior.seconds_there()? / prior.estimate()).ln();
+        layers.sample(prior.workload(), prior.candidate(), prior.estimate(), off)
+    };
+    priors.iter().filter_map(sample).collect()
+}
+
+/// Extents of layers by their lines.
+#[derive(Default)]
+struct Layers(HashMap<String, Option<Vec<f64>>>);
+
+impl Layers {
+    fn sample(&mut self, workload: &Workload, candidate: &str, estimate: f64, off: f64) -> Option<Sample> {
+        let extents = |line: &str| parse_layers(line).ok()?.first().map(extents);
+        let layer = self.0.entry(workload.0.clone()).or_insert_with_key(|line| extents(line)).as_ref()?;
+        let candidate = parse_candidate(candidate).ok()?;
+        off.is_finite().then(|| Sample { layer: [&layer[..], &[estimate.ln()]].concat(), candidate, off })
+    }
+}
+
 fn samples_of(records: &[Record]) -> Vec<Sample> {
     let mut places: HashMap<(&str, &str, &str), Paired> = HashMap::new();
-    let mut layers: HashMap<&str, Option<Vec<f64>>> = HashMap::new();
+    let mut layers = Layers::default();
     let mut samples = vec![];
     for Record { trial, .. } in records {
         let paired = places.entry((&trial.workload.0, &trial.input, &trial.output)).or_default();
         paired.note(trial);
         let timed = matches!(trial.outcome, Outcome::Timed | Outcome::StoppedEarly);
         let off = (paired.seconds(&trial.candidate) / trial.estimate).ln();
-        if !timed || !off.is_finite() {
-            continue;
-        }
-        let layer = layers.entry(&trial.workload.0).or_insert_with(|| {
-            let layers = parse_layers(&trial.workload.0).ok()?;
-            layers.first().map(extents)
-        });
-        if let (Some(layer), Ok(candidate)) = (layer, parse_candidate(&trial.candidate)) {
-            let layer = [&layer[..], &[trial.estimate.ln()]].concat();
-            samples.push(Sample { layer, candidate, off });
+        if timed {
+            samples.extend(layers.sample(&trial.workload, &trial.candidate, trial.estimate, off));
         }
     }
     samples
@@ -159,7 +175,7 @@ fn log(value: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::database::SessionInfo;
-    use crate::{Samples, Setting, Trial, Workload};
+    use crate::{Samples, Setting, Trial};
 
     const SHAPES: [usize; 6] = [7, 14, 28, 56, 112, 224];
 
@@ -205,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_learned_carries_over_to_another_layer() {
-        let model = Model::learn(&records());
+        let model = Model::learn(&records(), &[]);
         assert_eq!(model.algorithms(), 1);
         let layer = parse_layers(&line(80)).unwrap().pop().unwrap();
         let candidates: Vec<Candidate> =
@@ -216,7 +232,7 @@ mod tests {
         }
         let foreign = Candidate::new("winograd", &[("m0", 4)]);
         assert_eq!(model.corrections(&layer, &[(&foreign, 1.0)]), [1.0]);
-        assert_eq!(Model::learn(&records()).corrections(&layer, &asked), model.corrections(&layer, &asked));
-        assert_eq!(Model::learn(&records()[..20]).algorithms(), 0);
+        assert_eq!(Model::learn(&records(), &[]).corrections(&layer, &asked), model.corrections(&layer, &asked));
+        assert_eq!(Model::learn(&records()[..20], &[]).algorithms(), 0);
     }
 }

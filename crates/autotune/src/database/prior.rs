@@ -2,7 +2,7 @@
 
 use super::Record;
 use super::rank::median;
-use crate::{Outcome, Setting};
+use crate::{Outcome, Setting, Workload};
 
 /// What became of a candidate in another setting: on another machine, or with other code.
 ///
@@ -34,6 +34,21 @@ impl Prior {
     /// The candidate.
     pub fn candidate(&self) -> &str {
         &self.0.trial.candidate
+    }
+
+    /// When its session began, in seconds since the epoch.
+    pub fn started(&self) -> f64 {
+        self.0.session.started
+    }
+
+    /// The layer.
+    pub fn workload(&self) -> &Workload {
+        &self.0.trial.workload
+    }
+
+    /// What the cost model of that build expected there, in seconds.
+    pub fn estimate(&self) -> f64 {
+        self.0.trial.estimate
     }
 
     /// How it ended there.

@@ -4,6 +4,7 @@ use super::chosen::MadeFor;
 use super::compile_failure;
 use super::networks::Network;
 use crate::failure;
+use cnnc_autotune::database::Prior;
 use cnnc_autotune::layer::contents;
 use cnnc_autotune::model::Model;
 use cnnc_autotune::search::{Point, Search};
@@ -71,7 +72,14 @@ pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot
 pub fn model(database: &Database, setting: &Setting, before: f64) -> Result<Model, DatabaseError> {
     let mut records = database.records(setting)?;
     records.retain(|record| record.session.started < before);
-    Ok(Model::learn(&records))
+    let mut priors = vec![];
+    for workload in database.workloads()? {
+        priors.extend(database.priors(setting, &workload)?);
+    }
+    // Another instruction set or number of threads has other candidates, or the same to another end.
+    let alike = |prior: &Prior| (&prior.setting().isa, prior.setting().threads) == (&setting.isa, setting.threads);
+    priors.retain(|prior| alike(prior) && prior.started() < before);
+    Ok(Model::learn(&records, &priors))
 }
 
 /// The tasks of some networks, and how many layers there are of which another network has the like. Without a seed, every
