@@ -107,8 +107,9 @@ impl Machine {
         Some(folder.join("cnnc").join(format!("machine-{hash:016x}.json")))
     }
 
-    /// What the analytic costs take from it for an instruction set; `None` where the machine does not have that.
-    pub fn ceilings(&self, isa: Isa) -> Option<Ceilings> {
+    /// What the analytic costs take from it for an instruction set and one of so many threads, which share the way to
+    /// memory; `None` where the machine does not have that instruction set.
+    pub fn ceilings(&self, isa: Isa, threads: usize) -> Option<Ceilings> {
         let peak = self.peaks.iter().find(|peak| peak.isa == isa.name())?.one;
         // Each multiply-add of a vector is two operations a lane. How many are started in a cycle is a whole number, so
         // what the clock under integer work gets wrong is rounded away.
@@ -118,13 +119,15 @@ impl Machine {
             let found = self.bandwidths.iter().find(|b| b.level == level).map(|b| (b.one * 1e3) as u32);
             found.filter(|rate| *rate > 0)
         };
+        let all = self.bandwidths.iter().find(|b| b.level == "memory").map_or(0.0, |b| b.all);
+        let shared = if threads > 1 && all > 0.0 { (all * 1e3 / threads as f64) as u32 } else { u32::MAX };
         Some(Ceilings {
             clock: (per_mhz / multiply_adds) as u32,
             multiply_adds: multiply_adds as u32,
             l1: rate("L1")?,
             l2: rate("L2")?,
             l3: rate("L3")?,
-            memory: rate("memory")?,
+            memory: rate("memory")?.min(shared),
         })
         .filter(|ceilings| ceilings.clock > 0)
     }
@@ -170,10 +173,10 @@ mod tests {
             fork_join_us: 1.0,
         };
         let want = Ceilings { clock: 3_400, multiply_adds: 2, l1: 200_000, l2: 80_000, l3: 40_000, memory: 15_500 };
-        assert_eq!(machine.ceilings(Isa::X86V3), Some(want));
-        assert_eq!(machine.ceilings(Isa::X86V4), None);
+        assert_eq!(machine.ceilings(Isa::X86V3, 1), Some(want));
+        assert_eq!(machine.ceilings(Isa::X86V4, 1), None);
         let without = Machine { bandwidths: vec![], ..machine.clone() };
-        assert_eq!(without.ceilings(Isa::X86V3), None);
+        assert_eq!(without.ceilings(Isa::X86V3, 1), None);
         let text = serde_json::to_string(&machine).unwrap_or_default();
         assert_eq!(serde_json::from_str::<Machine>(&text).ok(), Some(machine));
     }
@@ -185,6 +188,6 @@ mod tests {
         assert_eq!(machine.bandwidths.len(), 4);
         assert!(machine.bandwidths.iter().all(|b| (0.05..50_000.0).contains(&b.one)), "{machine:?}");
         assert!((0.0..1e5).contains(&machine.fork_join_us), "{machine:?}");
-        assert!(Isa::detect().is_some_and(|isa| machine.ceilings(isa).is_some()));
+        assert!(Isa::detect().is_some_and(|isa| machine.ceilings(isa, 1).is_some()));
     }
 }

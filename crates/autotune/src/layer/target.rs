@@ -14,7 +14,7 @@ pub fn target_here(isa: Isa, backend: Backend, threads: usize) -> Target {
 
 /// Gives a target the ceilings that `cnnc machine` has measured here, if it has; nothing is measured now.
 pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
-    if let Some(measured) = machine.and_then(|machine| machine.ceilings(target.isa)) {
+    if let Some(measured) = machine.and_then(|machine| machine.ceilings(target.isa, target.threads)) {
         // Narrower vectors than the instruction set has are started at their own rate.
         let narrow = target.lanes < target.isa.lanes();
         let multiply_adds = if narrow { target.ceilings.multiply_adds } else { measured.multiply_adds };

@@ -1,6 +1,7 @@
 //! Estimated time of a convolution by products at points on one thread.
 
 use super::Tiling;
+use crate::cost::imbalance;
 use crate::tiled::multiply_adds_per_cycle;
 use cnnc_tensor::Target;
 
@@ -34,7 +35,13 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let (tiles, blocks) = (tiling.tiles() as f64, tiling.blocks() as f64);
     let (channels, vectors) = (tiling.channel_blocks() as f64, tiling.vectors() as f64);
 
-    let transform = tiles * (channels * transforms.forward + vectors * transforms.inverse);
+    // What threads share: blocks; or what makes up blocks, where all are transformed first.
+    let (forward, inverse) = (tiles * channels * transforms.forward, tiles * vectors * transforms.inverse);
+    let spread = |parts: usize| imbalance(target, parts * tiling.blocks());
+    let (of_input, of_products) = match blocking.shared {
+        true => (spread(tiling.channel_blocks()), spread(tiling.bundles())),
+        false => (spread(1), spread(1)),
+    };
 
     // Register tiles: multiply-adds, or the loads that feed them.
     let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
@@ -86,7 +93,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let streamed = if blocking.nv.is_power_of_two() { STREAMED } else { STREAMED_ODD };
     let behind_first = streamed * once.min(product * mr / tiles.max(mr));
     let hidden = (HIDDEN * traffic.min(product)).max(behind_first);
-    product + traffic - hidden + transform + image / from(image) + calls
+    (product + traffic - hidden + inverse) * of_products + forward * of_input + image / from(image) + calls
 }
 
 /// Share of a bundle's vectors that are there, on average.
