@@ -104,6 +104,38 @@ fn locks_that_do_not_fit_are_named() {
     assert!(warned.code == 0 && warned.err.contains("warning: choosing by estimate: "), "{warned:?}");
 }
 
+#[test]
+fn what_cannot_be_done_is_said_before_the_time_is_spent() {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    folder.write("precious.txt", b"no lock at all");
+    for (args, message) in [
+        ("net.onnx -o nowhere/net.lock", "there is no folder nowhere"),
+        ("net.onnx -o precious.txt", "line 1: a lock file begins with"),
+        ("net.onnx --target x86-64-v2,x86-64-v3", "one instruction set"),
+        ("net.onnx --db none", "say where with --db FILE"),
+        ("none.onnx", "none.onnx"),
+        ("net.onnx --budget 5", "a budget is a time"),
+        ("net.onnx --max-memory 1 --budget 0s", "--max-memory"),
+    ] {
+        let said = folder.cnnc(&format!("tune {args}"));
+        assert!(said.code == 2 && said.err.contains(message), "{args}: {said:?}");
+    }
+    assert_eq!(std::fs::read(folder.path("precious.txt")).unwrap(), b"no lock at all");
+}
+
+/// Two threads take all processors of a small machine: nothing is compiled while they measure.
+#[test]
+fn two_threads_are_tuned_for() {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    let out = folder.ok("tune net.onnx --budget 8s --threads 2 --json");
+    let summary = &events(&out, "tuned")[0];
+    assert!(summary["timed"].as_u64().unwrap() > 3 && summary["failed"] == 0, "{summary}");
+    folder.ok("compile net.onnx --threads 2 --lock net.lock --locked -o net.cnna");
+    assert_eq!(choosers(&folder, "net.cnna"), ["lock", "lock"]);
+}
+
 fn start(folder: &Folder) -> Child {
     let mut command = folder.command("tune net.onnx --budget 120s --threads 1 --json --seed 7");
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

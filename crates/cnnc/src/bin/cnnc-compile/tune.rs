@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let locks: Vec<PathBuf> = networks.iter().map(|network| args.lock_of(&network.path, networks.len())).collect();
     // What cannot be written to is to be known before the time is spent.
-    locks.iter().try_for_each(|path| read_lock(path).map(drop))?;
+    locks.iter().try_for_each(|path| can_be_written(path))?;
     let database = Database::open_or_create(&path).map_err(failure::database)?;
     process::catch_interrupts();
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
@@ -112,6 +112,15 @@ fn write_lock(path: &Path, new: &Lock) -> Result<(), CliError> {
     let mut lock = read_lock(path)?;
     lock.sections.extend(new.sections.clone());
     Ok(write_atomically(path, |file| file.write_all(lock.to_string().as_bytes()))?)
+}
+
+/// Whether a lock can be written there: in a folder that exists, over nothing but a lock.
+fn can_be_written(path: &Path) -> Result<(), CliError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(CliError::Usage(format!("-o {}: there is no folder {}", path.display(), folder.display())));
+    }
+    read_lock(path).map(drop)
 }
 
 /// The lock that is there; an empty one where there is none.
