@@ -97,6 +97,11 @@ proptest! {
         let dtype = random.pick(&[DType::F32, DType::F32, DType::F64, DType::I32]);
         let kind = random.pick(&[ReduceKind::Sum, ReduceKind::Mean, ReduceKind::Max]);
         let op = reduce(kind, &axes, random.below(2) == 0);
-        Case::new(op, vec![random.tensor(dtype, &dims)]).tolerance(2e-5).check_all();
+        let mut x = random.tensor(dtype, &dims);
+        if kind != ReduceKind::Max {
+            // A sum that cancels is far from exact relative to itself.
+            x.as_slice_mut::<f32>().into_iter().flatten().for_each(|value| *value = value.abs());
+        }
+        Case::new(op, vec![x]).tolerance(2e-5).check_all();
     }
 }
