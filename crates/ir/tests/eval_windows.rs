@@ -240,15 +240,19 @@ fn positions_of_the_largest_follow_the_storage_order() {
         pads_begin: vec![pad; 2],
         pads_end: vec![pad; 2],
     };
-    let pool = |window, column_major| {
+    let pool_of = |x: &Tensor, window, column_major| {
         let op = Op::Pool { kind: PoolKind::Max, window, count_pads_end: vec![], indices: true, column_major };
-        eval_op(&op, &[&x]).unwrap()
+        eval_op(&op, &[x]).unwrap()
     };
+    let pool = |window, column_major| pool_of(&x, window, column_major);
     let results = pool(window(0, 2, 2), true);
     assert_eq!(results[0].to_f64_vec(), [7.0, 9.0, 17.0, 19.0]);
     assert_eq!(results[1].to_i64_vec(), [6, 16, 8, 18]);
     let results = pool(window(2, 5, 1), false);
     assert_eq!(results[1].to_i64_vec()[..10], [12, 13, 14, 14, 14, 17, 18, 19, 19, 19]);
+    // An image without pixels: windows hold padding alone.
+    let nothing = Tensor::from_vec::<f32>(&[1, 1, 0, 2], &[]).unwrap();
+    assert_eq!(pool_of(&nothing, window(1, 2, 1), true)[1].to_i64_vec(), [0, 0, 0]);
 }
 
 /// Time of a layer of VGG and of a batched product; run with `--release -- --ignored --nocapture`.

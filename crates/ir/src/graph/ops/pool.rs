@@ -94,6 +94,10 @@ fn largest<T: Number>(spatial: &Spatial, x: &Tensor, ty: &TensorType) -> Result<
 fn index_tensor(positions: &[usize], sizes: &[usize], column_major: bool, ty: &TensorType) -> Result<Tensor, String> {
     let plane: usize = sizes.iter().product();
     let column_major_of = |position: usize| {
+        // Windows over an image without pixels hold padding alone.
+        if plane == 0 {
+            return position;
+        }
         let (mut rest, mut index, mut stride) = (position % plane, 0, plane);
         for &size in sizes.iter().rev() {
             stride /= size;
