@@ -5,7 +5,7 @@
 //! of each they go on by the trade that loses least time for the bytes of weights it saves. That reaches every point of
 //! the lower convex hull; between two of its points the one of fewer bytes is taken.
 
-use crate::front::trades;
+use crate::front::{pareto, trades};
 use crate::search::Search;
 
 /// A choice of candidates.
@@ -24,10 +24,11 @@ pub type Layer<'a> = (&'a Search, usize);
 
 /// The choices that no other beats in both time and memory, the fastest first; none where a layer was never timed.
 pub fn front(layers: &[Layer]) -> Vec<Choice> {
-    let mut limits: Vec<u64> = layers.iter().flat_map(|(search, _)| complete(search, u64::MAX)).map(|p| p.2).collect();
+    let candidates: Vec<Vec<Timed>> = layers.iter().map(timed).collect();
+    let mut limits: Vec<u64> = candidates.iter().flatten().map(|timed| timed.workspace).collect();
     limits.sort_unstable();
     limits.dedup();
-    let mut found: Vec<Choice> = limits.iter().flat_map(|&limit| within(layers, limit)).collect();
+    let mut found: Vec<Choice> = limits.iter().flat_map(|&limit| within(&candidates, limit)).collect();
     found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds).then(a.bytes.cmp(&b.bytes)));
     let mut least = u64::MAX;
     found.retain(|choice| {
@@ -45,42 +46,44 @@ pub fn pick(layers: &[Layer], bytes: u64) -> Result<Choice, u64> {
     front.into_iter().find(|choice| choice.bytes <= bytes).ok_or(least)
 }
 
-/// The points of a layer that were timed and take no more workspace: which, seconds, workspace, packed weights.
-fn complete(search: &Search, limit: u64) -> Vec<(usize, f64, u64, u64)> {
-    let best = search.best();
+/// A candidate that was timed to the end; seconds and packed weights those of all occurrences of its layer.
+#[derive(Clone, Copy)]
+struct Timed {
+    point: usize,
+    seconds: f64,
+    workspace: u64,
+    packed: u64,
+}
+
+fn timed((search, count): &Layer) -> Vec<Timed> {
+    let (best, fastest) = (search.best(), search.finalists(1));
     let point = |k: usize| {
-        let found = search.found(k).filter(|found| found.complete && found.workspace <= limit)?;
+        let found = search.found(k).filter(|found| found.complete)?;
         // The winner of comparisons is the fastest, whatever its first time was.
-        let least = search.finalists(1).first().map_or(found.seconds, |&k| search.seconds(k));
-        let seconds = if best == Some(k) { least } else { found.seconds };
-        Some((k, seconds, found.workspace, found.packed))
+        let first = fastest.first().filter(|_| best == Some(k)).copied();
+        let seconds = search.seconds(first.unwrap_or(k)) * *count as f64;
+        Some(Timed { point: k, seconds, workspace: found.workspace, packed: found.packed * *count as u64 })
     };
     (0..search.points().len()).filter_map(point).collect()
 }
 
 /// The choices of candidates whose workspace is no larger, from the fastest to the smallest.
-fn within(layers: &[Layer], limit: u64) -> Vec<Choice> {
-    let candidates: Vec<_> = layers.iter().map(|(search, _)| complete(search, limit)).collect();
+fn within(candidates: &[Vec<Timed>], limit: u64) -> Vec<Choice> {
+    let fits = |layer: &Vec<Timed>| layer.iter().copied().filter(|timed| timed.workspace <= limit).collect();
+    let candidates: Vec<Vec<Timed>> = candidates.iter().map(fits).collect();
     if candidates.iter().any(Vec::is_empty) {
         return vec![];
     }
     let costs: Vec<Vec<(f64, f64)>> = candidates
         .iter()
-        .zip(layers)
-        .map(|(points, (_, count))| points.iter().map(|p| (p.1 * *count as f64, p.3 as f64 * *count as f64)).collect())
+        .map(|layer| layer.iter().map(|timed| (timed.seconds, timed.packed as f64)).collect())
         .collect();
-    let fastest = |costs: &Vec<(f64, f64)>| {
-        let by_time =
-            |a: &usize, b: &usize| costs[*a].0.total_cmp(&costs[*b].0).then(costs[*a].1.total_cmp(&costs[*b].1));
-        (0..costs.len()).min_by(by_time).unwrap_or(0)
-    };
+    let fastest = |costs: &Vec<(f64, f64)>| pareto(costs).first().copied().unwrap_or(0);
     let mut at: Vec<usize> = costs.iter().map(fastest).collect();
     let choice = |at: &[usize]| {
-        let chosen = || at.iter().zip(&candidates).map(|(&k, points)| points[k]);
-        let packed: u64 = chosen().zip(layers).map(|(p, (_, count))| p.3 * *count as u64).sum();
-        let seconds = chosen().zip(layers).map(|(p, (_, count))| p.1 * *count as f64).sum();
-        let workspace = chosen().map(|p| p.2).max().unwrap_or(0);
-        Choice { points: chosen().map(|p| p.0).collect(), seconds, bytes: packed + workspace }
+        let chosen = || at.iter().zip(&candidates).map(|(&k, layer)| layer[k]);
+        let bytes = chosen().map(|timed| timed.packed).sum::<u64>() + chosen().map(|t| t.workspace).max().unwrap_or(0);
+        Choice { points: chosen().map(|t| t.point).collect(), seconds: chosen().map(|t| t.seconds).sum(), bytes }
     };
     let mut choices = vec![choice(&at)];
     for trade in trades(&costs).1 {
@@ -106,18 +109,11 @@ mod tests {
         let mut search = Search::new(1, space);
         for (k, &(seconds, workspace, packed)) in points.iter().enumerate() {
             search.note(&Trial {
-                workload: Workload("conv".into()),
-                input: String::new(),
-                output: String::new(),
-                candidate: candidate(k).to_string(),
-                outcome: Outcome::Timed,
-                estimate: 1.0,
                 error: Some(0.0),
                 workspace,
                 packed,
-                code: String::new(),
-                against: String::new(),
                 samples: Samples { cold: vec![seconds], ..Samples::default() },
+                ..Trial::new(&Workload("conv".into()), ("", ""), &candidate(k).to_string(), Outcome::Timed)
             });
         }
         search

@@ -201,18 +201,9 @@ mod tests {
             let candidate = Candidate::new("pointwise", &[("mr", mr), ("nv", 2)]);
             let estimate = 1e-6 * (size * size) as f64;
             let trial = Trial {
-                workload: Workload(line(size)),
-                input: "c16".into(),
-                output: "c16".into(),
-                candidate: candidate.to_string(),
-                outcome: Outcome::Timed,
                 estimate,
-                error: Some(1e-7),
-                workspace: 0,
-                packed: 0,
-                code: String::new(),
-                against: String::new(),
                 samples: Samples { cold: vec![estimate * off(&candidate)], ..Samples::default() },
+                ..Trial::new(&Workload(line(size)), ("c16", "c16"), &candidate.to_string(), Outcome::Timed)
             };
             Record { session: session.clone(), index: 0, time: 0.0, setting: setting.clone(), trial }
         };

@@ -93,18 +93,9 @@ mod tests {
 
     fn trial(candidate: &str, outcome: Outcome, against: &str, (own, other): (f64, f64)) -> Trial {
         Trial {
-            workload: Workload("conv".into()),
-            input: "plain".into(),
-            output: "plain".into(),
-            candidate: candidate.into(),
-            outcome,
-            estimate: 1.0,
-            error: Some(1e-7),
-            workspace: 0,
-            packed: 0,
-            code: String::new(),
             against: against.into(),
             samples: Samples { cold: vec![own], incumbent: vec![other; against.len().min(1)], ..Samples::default() },
+            ..Trial::new(&Workload("conv".into()), ("plain", "plain"), candidate, outcome)
         }
     }
 

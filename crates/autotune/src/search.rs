@@ -108,7 +108,7 @@ impl Search {
 
     /// Takes note of a trial; those of candidates outside the space are ignored.
     pub fn note(&mut self, trial: &Trial) {
-        let Some(&k) = self.by_text.get(&trial.candidate) else { return };
+        let Some(k) = self.point_named(&trial.candidate) else { return };
         self.paired.note(trial);
         if trial.outcome == Outcome::Compared {
             return;
@@ -129,9 +129,9 @@ impl Search {
         }
     }
 
-    /// The point of a candidate.
-    pub fn point_of(&self, candidate: &Candidate) -> Option<usize> {
-        self.by_text.get(&candidate.to_string()).copied()
+    /// The point of a candidate, by its text.
+    pub fn point_named(&self, candidate: &str) -> Option<usize> {
+        self.by_text.get(candidate).copied()
     }
 
     /// Ends a round: takes note of how far the search has come.
@@ -142,13 +142,13 @@ impl Search {
 
     /// The winner of the comparisons, else the fastest candidate that was timed to the end.
     pub fn best(&self) -> Option<usize> {
-        let settled = self.paired.settled().and_then(|winner| self.by_text.get(winner).copied());
+        let settled = self.paired.settled().and_then(|winner| self.point_named(winner));
         settled.or_else(|| self.finalists(1).first().copied())
     }
 
     /// What others are measured in turn with.
     pub fn reference(&self) -> Option<usize> {
-        self.by_text.get(self.paired.reference()?).copied()
+        self.point_named(self.paired.reference()?)
     }
 
     /// The fastest candidates that were timed to the end, in order.
@@ -300,19 +300,12 @@ mod tests {
     }
 
     fn trial(point: &Point) -> Trial {
+        let candidate = point.candidate.to_string();
         Trial {
-            workload: Workload("conv".into()),
-            input: "plain".into(),
-            output: "plain".into(),
-            candidate: point.candidate.to_string(),
-            outcome: Outcome::Timed,
-            estimate: point.expected,
+            estimate: point.estimate,
             error: Some(1e-7),
-            workspace: 0,
-            packed: 0,
-            code: String::new(),
-            against: String::new(),
             samples: Samples { cold: vec![real(&point.candidate); 3], ..Samples::default() },
+            ..Trial::new(&Workload("conv".into()), ("plain", "plain"), &candidate, Outcome::Timed)
         }
     }
 

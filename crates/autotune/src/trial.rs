@@ -33,6 +33,26 @@ pub struct Trial {
     pub samples: Samples,
 }
 
+impl Trial {
+    /// A trial of a candidate of a layer in some layouts, of which nothing is known yet but how it ended.
+    pub fn new(workload: &Workload, (input, output): (&str, &str), candidate: &str, outcome: Outcome) -> Trial {
+        Trial {
+            workload: workload.clone(),
+            input: input.into(),
+            output: output.into(),
+            candidate: candidate.into(),
+            outcome,
+            estimate: 0.0,
+            error: None,
+            workspace: 0,
+            packed: 0,
+            code: String::new(),
+            against: String::new(),
+            samples: Samples::default(),
+        }
+    }
+}
+
 /// How a trial ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,8 +13,8 @@ mod outlook;
 pub use certify::{Certificate, certify};
 
 use crate::search::Search;
-use crate::worker::{ArtifactFile, CompileJob, End, Event, MeasureJob, Pool};
-use crate::{Outcome, Samples, Setting, Trial, Workload};
+use crate::worker::{ArtifactFile, CompileJob, Compiled, End, Event, MeasureJob, Pool};
+use crate::{Outcome, Setting, Trial, Workload};
 use batch::{Batch, Built, Job};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -225,16 +225,13 @@ impl<'a> Tuner<'a> {
     fn handle(&mut self, batch: &mut Batch, event: Event) {
         let Some(Job { point, built }) = batch.jobs.remove(&event.ticket) else { return };
         let task = batch.task;
-        let mut trial = self.blank(task, point);
-        if let Some(Built { compiled, against, .. }) = &built {
-            trial.code.clone_from(&compiled.code);
-            (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
-            trial.against = against.map_or(String::new(), |point| self.name(task, point));
-        }
+        let mut trial = match &built {
+            Some(Built { compiled, against, .. }) => self.trial_of(task, point, compiled, *against),
+            None => self.blank(task, point),
+        };
         match event.end {
             End::Compiled(compiled, file) => {
-                trial.code.clone_from(&compiled.code);
-                (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
+                trial = self.trial_of(task, point, &compiled, None);
                 let known = self.tasks[task].codes.get(&compiled.code);
                 if compiled.workspace > self.options.max_workspace {
                     trial.outcome = Outcome::OutOfMemory;
@@ -316,19 +313,18 @@ impl<'a> Tuner<'a> {
 
     fn blank(&self, task: usize, point: usize) -> Trial {
         let Task { workload, input, output, search, .. } = &self.tasks[task];
+        let trial = Trial::new(workload, (input, output), &self.name(task, point), Outcome::TimedOut);
+        Trial { estimate: search.points()[point].estimate, ..trial }
+    }
+
+    /// A trial of a compiled candidate, measured in turn with another one if there is one.
+    fn trial_of(&self, task: usize, point: usize, compiled: &Compiled, against: Option<usize>) -> Trial {
         Trial {
-            workload: workload.clone(),
-            input: input.clone(),
-            output: output.clone(),
-            candidate: self.name(task, point),
-            outcome: Outcome::TimedOut,
-            estimate: search.points()[point].estimate,
-            error: None,
-            workspace: 0,
-            packed: 0,
-            code: String::new(),
-            against: String::new(),
-            samples: Samples::default(),
+            code: compiled.code.clone(),
+            workspace: compiled.workspace,
+            packed: compiled.packed,
+            against: against.map_or(String::new(), |point| self.name(task, point)),
+            ..self.blank(task, point)
         }
     }
 

@@ -10,6 +10,21 @@ use std::fmt;
 #[serde(transparent)]
 pub struct Workload(pub String);
 
+/// What the workload of a whole network begins with.
+const NETWORK: &str = "network ";
+
+impl Workload {
+    /// That of a whole network, under which verdicts on it are kept.
+    pub fn network(name: &str) -> Workload {
+        Workload(format!("{NETWORK}{name}"))
+    }
+
+    /// The name of the network that it is; `None` where it is a layer.
+    pub fn of_network(&self) -> Option<&str> {
+        self.0.strip_prefix(NETWORK)
+    }
+}
+
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

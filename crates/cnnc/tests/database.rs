@@ -27,18 +27,13 @@ fn fill(path: &Path) {
             machine: "EPYC 25.1.1; caches 32768/1/1; 2 processors; avx fma".into(),
         };
         let trial = Trial {
-            workload: Workload("conv 1x64x56x56 64x64x3x3 pad=1".into()),
-            input: "c16".into(),
-            output: "c16".into(),
-            candidate: candidate.into(),
-            outcome,
             estimate: 1e-3,
             error: Some(1e-7),
             workspace: 0,
             packed: 0,
             code: "c0de".into(),
-            against: String::new(),
             samples: Samples { warm: vec![1e-3], cold: vec![2e-3], ..Samples::default() },
+            ..Trial::new(&Workload("conv 1x64x56x56 64x64x3x3 pad=1".into()), ("c16", "c16"), candidate, outcome)
         };
         database.append(&mut session, &setting, &trial).unwrap();
     }

@@ -28,18 +28,13 @@ fn setting(revision: &str) -> Setting {
 
 fn trial(workload: &str, candidate: &str, outcome: Outcome, milliseconds: f64) -> Trial {
     Trial {
-        workload: Workload(workload.into()),
-        input: "c16".into(),
-        output: "c16".into(),
-        candidate: candidate.into(),
-        outcome,
         estimate: 1e-3,
         error: Some(3e-7),
         workspace: 4_096,
         packed: 147_456,
         code: candidate.into(),
-        against: String::new(),
         samples: Samples { cold: vec![milliseconds * 1e-3; 3], ..Samples::default() },
+        ..Trial::new(&Workload(workload.into()), ("c16", "c16"), candidate, outcome)
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Compiled {
     pub variants: Vec<Variant>,
 }
 
-/// Compiles an ONNX file. Where the options bring no measured choices, not even an empty lock's, `consult` is asked for those of the optimized
-/// graph.
+/// Compiles an ONNX file. Where the options bring no measured choices, not even an empty lock's, `consult` is asked for
+/// those of the optimized graph.
 pub fn compile(model: &Path, options: &Options, consult: &dyn Fn(&Graph) -> Choices) -> Result<Compiled, CompileError> {
     let mut dump = Dump::new(options.dump.clone())?;
     let graph = import_and_optimize(model, options, &mut |stage, graph| dump.stage(stage, || graph.to_string()))?;

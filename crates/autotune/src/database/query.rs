@@ -8,19 +8,9 @@ use rusqlite::{Row, ToSql, params};
 impl Database {
     /// All trials of a workload in a setting, in the order of the log.
     pub fn trials(&self, setting: &Setting, workload: &Workload) -> Result<Vec<Trial>, DatabaseError> {
-        self.trials_before(setting, workload, f64::INFINITY)
-    }
-
-    /// Those of sessions that began before a time, in seconds since the epoch.
-    pub fn trials_before(
-        &self,
-        setting: &Setting,
-        workload: &Workload,
-        time: f64,
-    ) -> Result<Vec<Trial>, DatabaseError> {
         let Setting { isa, threads, backend, revision, machine } = setting;
-        let values = params![isa, row::Bits(*threads as u64), backend, revision, machine, workload.0, time];
-        let select = format!("{SELECT} WHERE {OF_SETTING} AND w.line = ?6 AND s.started < ?7 {ORDER}");
+        let values = params![isa, row::Bits(*threads as u64), backend, revision, machine, workload.0];
+        let select = format!("{SELECT} WHERE {OF_SETTING} AND w.line = ?6 {ORDER}");
         self.list(&select, values, |row| row::record(row).map(|record| record.trial))
     }
 

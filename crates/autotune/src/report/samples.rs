@@ -15,18 +15,13 @@ pub fn record(workload: &str, candidate: &str, outcome: Outcome, seconds: f64) -
         machine: "A 25.1.1; caches 1/2/3; 2 processors; fma".into(),
     };
     let trial = Trial {
-        workload: Workload(workload.into()),
-        input: "c16".into(),
-        output: "c16".into(),
-        candidate: candidate.into(),
-        outcome,
         estimate: 1e-3,
         error: Some(1e-7),
         workspace: 1_000,
         packed: 2_000,
         code: candidate.into(),
-        against: String::new(),
         samples: Samples { cold: vec![seconds; 3], ..Samples::default() },
+        ..Trial::new(&Workload(workload.into()), ("c16", "c16"), candidate, outcome)
     };
     Record { session, index: 0, time: 1e9 + 1.0, setting, trial }
 }

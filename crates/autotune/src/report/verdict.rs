@@ -6,9 +6,6 @@ use crate::Outcome;
 use crate::database::{Record, median};
 use std::collections::BTreeMap;
 
-/// What the workload of a network begins with.
-const NETWORK: &str = "network ";
-
 /// The latest verdict on a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -22,7 +19,7 @@ pub struct Verdict {
 
 /// Whether a record is of a whole network and not of a layer.
 pub fn is_verdict(record: &Record) -> bool {
-    record.trial.outcome == Outcome::Compared && record.trial.workload.0.starts_with(NETWORK)
+    record.trial.outcome == Outcome::Compared && record.trial.workload.of_network().is_some()
 }
 
 /// The latest verdict on each network, by name; records are in the order of the log.
@@ -30,7 +27,7 @@ pub fn verdicts(records: &[&Record]) -> Vec<Verdict> {
     let mut latest: BTreeMap<&str, Verdict> = BTreeMap::new();
     for record in records {
         let samples = &record.trial.samples;
-        let name = record.trial.workload.0.strip_prefix(NETWORK);
+        let name = record.trial.workload.of_network();
         if let (Some(name), Some(before), Some(after)) = (name, median(&samples.incumbent), median(&samples.network))
             && before > 0.0
             && after > 0.0

@@ -83,12 +83,12 @@ impl Tuner<'_> {
             let ticket = self.pool.submit_measure(job);
             let Some(End::Measured(measured)) = self.end_of(ticket) else { continue };
             if measured.outcome() == Outcome::Timed {
-                let mut trial = self.blank(task, point);
-                (trial.code, trial.against) = (compiled.code, self.name(task, winner));
-                (trial.workspace, trial.packed, trial.error) =
-                    (compiled.workspace, compiled.packed, Some(measured.error));
-                (trial.outcome, trial.samples) = (Outcome::Compared, measured.samples.clone());
-                trials.push(trial);
+                trials.push(Trial {
+                    outcome: Outcome::Compared,
+                    error: Some(measured.error),
+                    samples: measured.samples.clone(),
+                    ..self.trial_of(task, point, &compiled, Some(winner))
+                });
                 let both = measured.samples.cold.iter().zip(&measured.samples.incumbent);
                 pairs.push((point, both.map(|(own, winner)| own / winner).collect()));
             }

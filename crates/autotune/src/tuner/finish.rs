@@ -43,10 +43,7 @@ impl Tuner<'_> {
             let mut job = self.measure_job(task, point, &file, Some(&winner));
             (job.seconds, job.stop_above) = (LONGER * job.seconds, None);
             let ticket = self.pool.submit_measure(job);
-            let mut trial = self.blank(task, point);
-            trial.code.clone_from(&compiled.code);
-            (trial.workspace, trial.packed) = (compiled.workspace, compiled.packed);
-            trial.against = self.name(task, winner.point);
+            let mut trial = self.trial_of(task, point, &compiled, Some(winner.point));
             match self.end_of(ticket) {
                 Some(End::Measured(measured)) => {
                     let outcome = measured.outcome();

@@ -65,18 +65,14 @@ fn time(
             break;
         }
         // Whoever goes first in a turn may be the better off for it.
-        let mut first = turn % 2 == 0;
-        for _ in 0..2 {
-            match incumbent.as_deref_mut().filter(|_| !first) {
-                Some(incumbent) => samples.incumbent.push(runs(incumbent)?.1),
-                None if first => {
-                    let (warm, cold) = runs(runner)?;
-                    samples.warm.push(warm);
-                    samples.cold.push(cold);
-                }
-                None => {}
+        for own in [turn % 2 == 0, turn % 2 != 0] {
+            if own {
+                let (warm, cold) = runs(runner)?;
+                samples.warm.push(warm);
+                samples.cold.push(cold);
+            } else if let Some(incumbent) = incumbent.as_deref_mut() {
+                samples.incumbent.push(runs(incumbent)?.1);
             }
-            first = !first;
         }
         if incumbent.is_some() && request.stop_above.is_some_and(|ratio| far_behind(&samples, ratio)) {
             return Ok((samples, true));

@@ -29,18 +29,13 @@ fn workload() -> Workload {
 /// A trial that was timed to the end, with those times with weights in memory.
 fn timed(candidate: &str, cold: &[f64]) -> Trial {
     Trial {
-        workload: workload(),
-        input: "c16".into(),
-        output: "c16".into(),
-        candidate: candidate.into(),
-        outcome: Outcome::Timed,
         estimate: 1.5e-3,
         error: Some(2e-7),
         workspace: 4096,
         packed: 147_456,
         code: format!("code of {candidate}"),
-        against: String::new(),
         samples: Samples { warm: vec![0.5], cold: cold.to_vec(), ..Samples::default() },
+        ..Trial::new(&workload(), ("c16", "c16"), candidate, Outcome::Timed)
     }
 }
 

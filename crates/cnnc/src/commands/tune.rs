@@ -60,6 +60,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The bound of memory, if there is one.
+    pub fn memory_bound(&self) -> Option<u64> {
+        self.max_memory.map(|bytes| bytes as u64)
+    }
+
     /// The seed, unless every candidate is to be tried.
     pub fn seed(&self, seed: u64) -> Option<u64> {
         (!self.exhaustive).then_some(seed)

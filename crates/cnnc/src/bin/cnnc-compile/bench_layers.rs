@@ -8,10 +8,11 @@ mod report;
 
 use crate::failure;
 use crate::options::{backend, isas};
+use crate::shapes::parse_list;
 use cnnc_autotune::layer::{Measurer, contents, target_here};
 use cnnc_cli::commands::bench_layers::Args;
 use cnnc_cli::{CliError, process};
-use cnnc_compiler::shapes::{Layer, parse_layers};
+use cnnc_compiler::shapes::Layer;
 use cnnc_compiler::{Way, ways};
 use cnnc_lower::{Breadth, Class};
 use cnnc_tensor::Target;
@@ -96,7 +97,7 @@ fn read(args: &Args) -> Result<Vec<Layer>, CliError> {
     } else {
         text = std::fs::read_to_string(path).map_err(failed)?;
     }
-    let layers = parse_layers(&text).map_err(|e| CliError::File { path: path.clone(), what: e.to_string() })?;
+    let layers = parse_list(path, &text)?;
     let wanted = |layer: &Layer| args.only.as_ref().is_none_or(|text| layer.to_string().contains(text.as_str()));
     let layers: Vec<Layer> = layers.into_iter().filter(wanted).collect();
     if layers.is_empty() {

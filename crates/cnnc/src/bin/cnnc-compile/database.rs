@@ -2,6 +2,7 @@
 
 use cnnc_autotune::database::Limits;
 use cnnc_autotune::{Database, DatabaseError, Setting, Workload, revision};
+use cnnc_cli::CliError;
 use cnnc_compiler::shapes::layers_of;
 use cnnc_compiler::{Choices, MeasuredWay, Options};
 use cnnc_ir::graph::{Graph, parse_candidate};
@@ -16,6 +17,13 @@ pub fn path(asked: Option<&Path>) -> Option<PathBuf> {
         Some(path) => Some(path.to_path_buf()),
         None => Database::default_path(),
     }
+}
+
+/// The database that is looked at: the one asked for, else the user's.
+pub fn users(asked: Option<&Path>) -> Result<PathBuf, CliError> {
+    asked.map(Path::to_path_buf).or_else(Database::default_path).ok_or_else(|| {
+        CliError::Usage("neither XDG_DATA_HOME nor HOME says where the database is: use --db PATH".into())
+    })
 }
 
 /// What code is made for and by in a compilation on this machine.

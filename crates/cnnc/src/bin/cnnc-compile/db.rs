@@ -1,6 +1,6 @@
 //! `cnnc db`: the tuning database, looked at, exchanged and made small.
 
-use crate::failure;
+use crate::{database, failure};
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::database::{Added, Dropped, Keep, Stats, Tally};
 use cnnc_autotune::{Database, DatabaseError, revision};
@@ -14,12 +14,7 @@ use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let path = match &args.db {
-        Some(path) => path.clone(),
-        None => Database::default_path().ok_or_else(|| {
-            CliError::Usage("neither XDG_DATA_HOME nor HOME says where the database is: use --db PATH".into())
-        })?,
-    };
+    let path = database::users(args.db.as_deref())?;
     match &args.action {
         Action::Path => say(&format!("{}\n", path.display())),
         Action::Stats { json: as_json } => {

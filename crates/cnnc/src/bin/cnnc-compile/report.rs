@@ -1,21 +1,20 @@
 //! `cnnc report`: the tuning database as a page. It reads layers' lines, which is the compiler's business.
 
-use crate::failure;
+use crate::shapes::read_list;
+use crate::{database, failure};
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::report::{Peers, Report, sections};
 use cnnc_autotune::{Database, Setting};
 use cnnc_cli::CliError;
 use cnnc_cli::commands::report::Args;
 use cnnc_cli::table::bytes;
-use cnnc_compiler::shapes::{Layer, parse_layers};
 use cnnc_runtime::machine::Machine;
 use std::io::Write;
 use std::path::Path;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let path = args.db.clone().or_else(Database::default_path);
-    let path = path.ok_or_else(|| CliError::Usage("there is no home folder; say where with --db PATH".into()))?;
-    let layers = args.layers.as_deref().map(layers).transpose()?;
+    let path = database::users(args.db.as_deref())?;
+    let layers = args.layers.as_deref().map(read_list).transpose()?;
     let peers = args.peers.iter().map(|path| peers(path)).collect::<Result<Vec<_>, _>>()?;
     let database = Database::open(&path).map_err(failure::database)?;
     database.check().map_err(failure::database)?;
@@ -55,10 +54,6 @@ fn read(path: &Path) -> Result<String, CliError> {
 
 fn wrong(path: &Path, what: String) -> CliError {
     CliError::File { path: path.into(), what }
-}
-
-fn layers(path: &Path) -> Result<Vec<Layer>, CliError> {
-    parse_layers(&read(path)?).map_err(|e| wrong(path, e.to_string()))
 }
 
 fn peers(path: &Path) -> Result<Peers, CliError> {

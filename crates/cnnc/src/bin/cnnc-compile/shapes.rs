@@ -6,8 +6,20 @@ use cnnc_artifact::write_atomically;
 use cnnc_cli::CliError;
 use cnnc_cli::commands::shapes::Args;
 use cnnc_compiler::import_and_optimize;
-use cnnc_compiler::shapes::{layers_of, print_layers};
+use cnnc_compiler::shapes::{Layer, layers_of, parse_layers, print_layers};
 use std::io::Write;
+use std::path::Path;
+
+/// The layers of a list of shapes in a file.
+pub fn read_list(path: &Path) -> Result<Vec<Layer>, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.into(), source })?;
+    parse_list(path, &text)
+}
+
+/// The layers of a list of shapes whose text is that of a file.
+pub fn parse_list(path: &Path, text: &str) -> Result<Vec<Layer>, CliError> {
+    parse_layers(text).map_err(|e| CliError::File { path: path.into(), what: e.to_string() })
+}
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let options = options(&args.compile, 1)?;

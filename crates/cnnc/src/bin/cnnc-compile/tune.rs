@@ -60,9 +60,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let database = Database::open_or_create(&path).map_err(failure::database)?;
     process::catch_interrupts();
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
-    let model = tasks::model(&database, &setting, session.started()).map_err(failure::database)?;
+    let before = tasks::records(&database, &setting, session.started()).map_err(failure::database)?;
+    let model = tasks::model(&before, &database, &setting, session.started()).map_err(failure::database)?;
     let (mut tasks, shared) = tasks::of(&networks, made_for, &model, args.seed(args.seed))?;
-    let known = tasks::recall(&mut tasks, &database, &setting, session.started()).map_err(failure::database)?;
+    let known = tasks::recall(&mut tasks, &before);
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, &tasks, shared, known)?;
     let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
@@ -85,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         watch.certified(&certificates)?;
     }
     drop(pool);
-    let bound = args.max_memory.map(|bytes| bytes as u64);
+    let bound = args.memory_bound();
     for (network, path) in networks.iter().zip(&locks) {
         if network.graph.is_none() {
             let picks = picks::picks(network, &tasks, bound)?;
@@ -130,9 +131,4 @@ fn read_lock(path: &Path) -> Result<Lock, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
         Err(source) => Err(CliError::Read { path: path.to_path_buf(), source }),
     }
-}
-
-/// A failure of the compiler, as the command line reports it.
-fn compile_failure(error: cnnc_compiler::CompileError) -> CliError {
-    failure::compile(error)
 }

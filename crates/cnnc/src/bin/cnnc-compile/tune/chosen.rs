@@ -1,9 +1,9 @@
 //! The choices that a point of each task makes: as a lock, and as a network that runs.
 
-use super::compile_failure;
 use super::networks::Network;
 use super::running::Running;
 use super::tasks::Place;
+use crate::failure;
 use cnnc_artifact::Variant;
 use cnnc_autotune::Setting;
 use cnnc_autotune::lock::{Lock, LockKey, Locked, LockedChoice, Section};
@@ -29,7 +29,7 @@ pub type Pick<'a> = &'a dyn Fn(usize) -> Option<usize>;
 /// A network compiled as it is.
 pub fn compile(network: &Network, options: &Options) -> Result<Variant, CliError> {
     let graph = network.graph.as_ref().ok_or_else(|| CliError::Crash("a list of layers is no network".into()))?;
-    let mut compiled = compile_graph(graph, options).map_err(compile_failure)?;
+    let mut compiled = compile_graph(graph, options).map_err(failure::compile)?;
     compiled.variants.pop().ok_or_else(|| CliError::Crash("nothing was compiled".into()))
 }
 

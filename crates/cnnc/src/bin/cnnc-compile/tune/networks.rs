@@ -1,11 +1,10 @@
 //! The models that are tuned.
 
-use super::compile_failure;
 use super::tasks::{Place, Spot, spots};
 use crate::failure;
+use crate::shapes::read_list;
 use cnnc_autotune::layer::contents;
 use cnnc_cli::CliError;
-use cnnc_compiler::shapes::parse_layers;
 use cnnc_compiler::{Options, import_and_optimize, ways};
 use cnnc_ir::graph::Graph;
 use cnnc_lower::Breadth;
@@ -55,21 +54,19 @@ pub fn load(paths: &[PathBuf], options: &Options, target: &Target) -> Result<Vec
 }
 
 fn import(path: &Path, options: &Options, target: &Target) -> Result<Network, CliError> {
-    let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(compile_failure)?;
+    let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(failure::compile)?;
     let spots = spots(&graph, target, &options.bounds)?;
     Ok(Network { path: path.to_path_buf(), graph: Some(graph), spots })
 }
 
 /// A list of layers, each in the layouts that are fastest by estimate.
 fn list(path: &Path, target: &Target) -> Result<Network, CliError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_path_buf(), source })?;
     let wrong = |what: String| CliError::File { path: path.to_path_buf(), what };
-    let layers = parse_layers(&text).map_err(|e| wrong(e.to_string()))?;
     let mut spots = vec![];
-    for layer in layers {
+    for layer in read_list(path)? {
         let contents = contents::of(&layer).map_err(failure::tune)?;
         let graph = layer.graph(&contents).map_err(|e| wrong(e.to_string()))?;
-        let ways = ways(&graph, target, Breadth::Offered).map_err(compile_failure)?;
+        let ways = ways(&graph, target, Breadth::Offered).map_err(failure::compile)?;
         let best = ways.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
         let best = best.ok_or_else(|| wrong(format!("nothing computes {layer}")))?;
         let place = Place { workload: layer.workload(), input: best.input, output: best.output };

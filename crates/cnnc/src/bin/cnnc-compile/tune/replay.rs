@@ -6,6 +6,7 @@
 
 use super::chosen::MadeFor;
 use super::networks::Network;
+use super::picks::picks;
 use super::{tasks, verdict, write_lock};
 use crate::failure;
 use cnnc_autotune::Database;
@@ -29,10 +30,11 @@ pub fn run(
     let info = if session == "last" { sessions.last() } else { sessions.iter().find(|info| info.id == session) };
     let info = info.ok_or_else(|| CliError::Usage(format!("--replay {session}: there is no such session")))?;
     let log = database.session_log(&info.id).map_err(failure::database)?;
-    let model = tasks::model(database, made_for.setting, info.started).map_err(failure::database)?;
+    let before = tasks::records(database, made_for.setting, info.started).map_err(failure::database)?;
+    let model = tasks::model(&before, database, made_for.setting, info.started).map_err(failure::database)?;
     let (mut tasks, _) = tasks::of(networks, made_for, &model, args.seed(info.seed))?;
-    tasks::recall(&mut tasks, database, made_for.setting, info.started).map_err(failure::database)?;
-    let locks = Replay::new(&mut tasks).locks(&log, networks, made_for)?;
+    tasks::recall(&mut tasks, &before);
+    let locks = Replay::new(&mut tasks).locks(&log, networks, made_for, args.memory_bound())?;
     for (k, lock) in &locks {
         let path = args.lock_of(&networks[*k].path, networks.len());
         write_lock(&path, lock)?;
@@ -55,17 +57,19 @@ impl<'a> Replay<'a> {
         Replay { tasks, rounds: HashMap::new() }
     }
 
-    /// The locks of networks, in the order in which the session wrote them.
+    /// The locks of networks, in the order in which the session wrote them; those of lists within a bound of memory.
     pub fn locks(
         &mut self,
         log: &[Record],
         networks: &[Network],
         made_for: MadeFor,
+        bound: Option<u64>,
     ) -> Result<Vec<(usize, Lock)>, CliError> {
         let mut locks = vec![];
         for record in log {
             let trial = &record.trial;
-            if let Some(k) = networks.iter().position(|network| trial.workload == verdict::workload(network)) {
+            let verdict_on = |network: &Network| trial.workload.of_network() == Some(&*network.name());
+            if let Some(k) = networks.iter().position(verdict_on) {
                 locks.push((k, verdict::lock(&networks[k], self.tasks, trial, made_for)?));
                 continue;
             }
@@ -74,8 +78,8 @@ impl<'a> Replay<'a> {
             })?;
         }
         for (k, list) in networks.iter().enumerate().filter(|(_, network)| network.graph.is_none()) {
-            let best = |task: usize| self.tasks[task].search.best();
-            locks.push((k, made_for.lock(list, self.tasks, &best)));
+            let picks = picks(list, self.tasks, bound)?;
+            locks.push((k, made_for.lock(list, self.tasks, &|task| picks[task])));
         }
         Ok(locks)
     }
@@ -107,7 +111,6 @@ impl<'a> Replay<'a> {
     /// Whether a trial's candidate was tried before.
     fn is_known(&self, task: usize, trial: &Trial) -> bool {
         let search = &self.tasks[task].search;
-        let point = search.points().iter().position(|point| point.candidate.to_string() == trial.candidate);
-        point.and_then(|point| search.found(point)).is_some()
+        search.point_named(&trial.candidate).and_then(|point| search.found(point)).is_some()
     }
 }

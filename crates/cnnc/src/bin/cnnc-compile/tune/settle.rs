@@ -11,7 +11,7 @@ use super::observer::Watch;
 use super::running::{Running, in_turn};
 use super::tasks::Spot;
 use super::verdict::untuned;
-use cnnc_autotune::search::{Search, undisturbed};
+use cnnc_autotune::search::undisturbed;
 use cnnc_autotune::tuner::{Observer, Task};
 use cnnc_autotune::{Outcome, Samples, Trial};
 use cnnc_cli::CliError;
@@ -95,21 +95,16 @@ fn compare(task: &mut Task, names: &[String], points: &[usize], runs: &[Running]
 }
 
 fn trial(task: &Task, point: usize, against: usize, samples: Samples) -> Trial {
-    let Task { workload, input, output, .. } = task;
-    let search: &Search = &task.search;
-    let found = search.found(point);
+    let Task { workload, input, output, search, .. } = task;
+    let (points, found) = (search.points(), search.found(point));
+    let name = |point: usize| points[point].candidate.to_string();
     Trial {
-        workload: workload.clone(),
-        input: input.clone(),
-        output: output.clone(),
-        candidate: search.points()[point].candidate.to_string(),
-        outcome: Outcome::Compared,
-        estimate: search.points()[point].estimate,
+        estimate: points[point].estimate,
         error: found.map(|found| found.error).filter(|error| error.is_finite()),
         workspace: found.map_or(0, |found| found.workspace),
         packed: found.map_or(0, |found| found.packed),
-        code: String::new(),
-        against: search.points()[against].candidate.to_string(),
+        against: name(against),
         samples,
+        ..Trial::new(workload, (input, output), &name(point), Outcome::Compared)
     }
 }

@@ -1,10 +1,9 @@
 //! Layers of networks as tasks of the tuner.
 
 use super::chosen::MadeFor;
-use super::compile_failure;
 use super::networks::Network;
 use crate::failure;
-use cnnc_autotune::database::Prior;
+use cnnc_autotune::database::{Prior, Record};
 use cnnc_autotune::layer::contents;
 use cnnc_autotune::model::Model;
 use cnnc_autotune::search::{Point, Search};
@@ -57,7 +56,7 @@ pub struct Spot {
 
 /// Each layer of a graph that can be tuned.
 pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot>, CliError> {
-    let chosen = choose(graph, target, bounds).map_err(compile_failure)?;
+    let chosen = choose(graph, target, bounds).map_err(failure::compile)?;
     let by_name: BTreeMap<&str, _> = chosen.nodes().map(|(_, node)| (node.name.as_str(), node)).collect();
     let spot = |layer: Layer, name: &str| {
         let node = by_name.get(name)?;
@@ -68,10 +67,8 @@ pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot
     Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
 }
 
-/// What the trials of sessions before a time teach about estimates.
-pub fn model(database: &Database, setting: &Setting, before: f64) -> Result<Model, DatabaseError> {
-    let mut records = database.records(setting)?;
-    records.retain(|record| record.session.started < before);
+/// What the trials of a setting and those of other settings, of sessions before a time, teach about estimates.
+pub fn model(records: &[Record], database: &Database, setting: &Setting, before: f64) -> Result<Model, DatabaseError> {
     let mut priors = vec![];
     for workload in database.workloads()? {
         priors.extend(database.priors(setting, &workload)?);
@@ -79,7 +76,14 @@ pub fn model(database: &Database, setting: &Setting, before: f64) -> Result<Mode
     // Another instruction set or number of threads has other candidates, or the same to another end.
     let alike = |prior: &Prior| (&prior.setting().isa, prior.setting().threads) == (&setting.isa, setting.threads);
     priors.retain(|prior| alike(prior) && prior.started() < before);
-    Ok(Model::learn(&records, &priors))
+    Ok(Model::learn(records, &priors))
+}
+
+/// The trials of a setting of sessions that began before a time.
+pub fn records(database: &Database, setting: &Setting, before: f64) -> Result<Vec<Record>, DatabaseError> {
+    let mut records = database.records(setting)?;
+    records.retain(|record| record.session.started < before);
+    Ok(records)
 }
 
 /// The tasks of some networks, and how many layers there are of which another network has the like. Without a seed, every
@@ -115,7 +119,10 @@ pub fn of(
             output: place.output.to_string(),
             count,
             untuned,
-            search: seed.map_or_else(|| Search::exhaustive(points.clone()), |seed| Search::new(seed, points.clone())),
+            search: match seed {
+                Some(seed) => Search::new(seed, points),
+                None => Search::exhaustive(points),
+            },
             codes: HashMap::new(),
         })
     });
@@ -128,7 +135,7 @@ pub fn of(
 fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Result<Vec<Point>, CliError> {
     let contents = contents::of(layer).map_err(failure::tune)?;
     let graph = layer.graph(&contents).map_err(|e| CliError::Usage(e.to_string()))?;
-    let mut ways = ways(&graph, target, Breadth::Space).map_err(compile_failure)?;
+    let mut ways = ways(&graph, target, Breadth::Space).map_err(failure::compile)?;
     ways.retain(|way| (way.input, way.output) == (place.input, place.output) && way.seconds.is_finite());
     ways.retain(|way| way.error <= SHARE_OF_ERROR * bounds.max_error);
     if ways.iter().any(|way| way.algorithm.class == Class::Tuned) {
@@ -144,21 +151,20 @@ fn space(layer: &Layer, place: &Place, target: &Target, bounds: &Bounds) -> Resu
     Ok(points)
 }
 
-/// Tells searches what the database knows of this setting from sessions that began before a time; how many trials that
-/// are.
-pub fn recall(tasks: &mut [Task], database: &Database, setting: &Setting, before: f64) -> Result<usize, DatabaseError> {
+/// Tells searches what is known of their layers from before; how many trials that are.
+pub fn recall(tasks: &mut [Task], records: &[Record]) -> usize {
     let mut count = 0;
     for task in tasks {
-        for trial in database.trials_before(setting, &task.workload, before)? {
-            if (&trial.input, &trial.output) == (&task.input, &task.output) {
-                task.search.note(&trial);
-                if trial.outcome == Outcome::Timed {
-                    task.codes.insert(trial.code.clone(), trial);
-                }
-                count += 1;
+        let place = (&task.workload, &task.input, &task.output);
+        let own = records.iter().map(|record| &record.trial);
+        for trial in own.filter(|trial| (&trial.workload, &trial.input, &trial.output) == place) {
+            task.search.note(trial);
+            if trial.outcome == Outcome::Timed {
+                task.codes.insert(trial.code.clone(), trial.clone());
             }
+            count += 1;
         }
         task.search.resume();
     }
-    Ok(count)
+    count
 }

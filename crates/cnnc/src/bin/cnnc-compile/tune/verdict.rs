@@ -1,6 +1,6 @@
 //! What tuning has brought a network: compiled with the winners and without, run in turn.
 //!
-//! The verdict is kept as a trial of a workload of its own, `network NAME`, so that a replay of the log writes the same
+//! The verdict is kept as a trial of a workload of its own ([`Workload::network`]), so that a replay of the log writes the same
 //! lock.
 
 use super::chosen::{MadeFor, compile};
@@ -14,7 +14,6 @@ use cnnc_autotune::search::median;
 use cnnc_autotune::tuner::Task;
 use cnnc_autotune::{Outcome, Samples, Trial, Workload};
 use cnnc_cli::CliError;
-use cnnc_ir::graph::parse_candidate;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -64,11 +63,6 @@ pub fn of(
     })
 }
 
-/// The workload under which the verdict on a network is kept.
-pub fn workload(network: &Network) -> Workload {
-    Workload(format!("network {}", network.name()))
-}
-
 /// The lock that a verdict leads to.
 pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor) -> Result<Lock, CliError> {
     let bound = trial.candidate.strip_prefix(WITHIN).and_then(|bytes| bytes.parse().ok());
@@ -86,24 +80,16 @@ fn kept(trial: &Trial) -> bool {
 /// The point that is chosen without tuning, as far as it was tried.
 pub fn untuned(task: &Task) -> Option<usize> {
     let Task { untuned, search, .. } = task;
-    let first = parse_candidate(untuned).ok().and_then(|candidate| search.point_of(&candidate));
+    let first = search.point_named(untuned);
     first.filter(|&point| search.found(point).is_some_and(|found| found.complete)).or_else(|| search.best())
 }
 
 fn trial(network: &Network, bound: Option<u64>, before: &[f64], after: &[f64]) -> Trial {
+    let candidate = bound.map_or("winners of all layers".into(), |bytes| format!("{WITHIN}{bytes}"));
     Trial {
-        workload: workload(network),
-        input: String::new(),
-        output: String::new(),
-        candidate: bound.map_or("winners of all layers".into(), |bytes| format!("{WITHIN}{bytes}")),
-        outcome: Outcome::Compared,
-        estimate: 0.0,
-        error: None,
-        workspace: 0,
-        packed: 0,
-        code: String::new(),
         against: "choice by estimate".into(),
         samples: Samples { network: after.to_vec(), incumbent: before.to_vec(), ..Samples::default() },
+        ..Trial::new(&Workload::network(&network.name()), ("", ""), &candidate, Outcome::Compared)
     }
 }
 
