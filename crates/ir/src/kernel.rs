@@ -162,6 +162,14 @@ pub enum Stmt {
         /// How many lanes, if not all.
         count: Option<Val>,
     },
+    /// Says that the cache line of element `index` (i64) of a buffer will be read before long. No access: the index may
+    /// lie anywhere, and a backend may do nothing.
+    Prefetch {
+        /// Whose line.
+        buffer: Buf,
+        /// Which element's.
+        index: Val,
+    },
     /// A loop `for index in (begin..end).step_by(step)`.
     For {
         /// How.

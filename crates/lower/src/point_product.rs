@@ -5,7 +5,7 @@
 //! as `[point][channel block][tile][lanes]`, the weights as `[bundle][point][channel][nv * lanes]`, and the products of a
 //! bundle of outputs as `[point][tile][nv * lanes]`.
 
-use crate::tiled::{Accumulators, Channels, RowAxis, SPAN, Streams, WindowAxis};
+use crate::tiled::{Accumulators, Ahead, Channels, RowAxis, SPAN, Streams, WindowAxis};
 use cnnc_ir::kernel::{Axis, Buf, KernelBuilder, Val};
 
 /// Extents of the products.
@@ -97,17 +97,22 @@ impl PointProduct {
             channels: &channels,
             w_vector: lanes,
             w_counts: vec![None; vectors],
+            ahead: None,
         };
         let rounded = b.offset(count, mr - 1);
         let (tiles, _) = b.div_rem(rounded, mr);
         b.serial(0, points, |b, point| {
             let x = b.address(0, &[(input, 1), (point, self.input_stride() as i64)]);
             let w = b.address(0, &[(bundle, points * depth * width), (point, depth * width)]);
+            let piece = (w, (depth * width) as usize);
             let out = b.scale(point, self.product_stride() as i64);
             let zero = b.index(0);
             let tile = |b: &mut KernelBuilder, tile: Val| {
                 let x = b.address(0, &[(x, 1), (tile, mr * lanes)]);
                 let out = b.address(0, &[(out, 1), (tile, mr * width)]);
+                let uses = (b.scale(tile, mr), self.tiles);
+                let ahead = Ahead::new(b, piece, uses, self.mr);
+                let streams = Streams { ahead, ..streams.clone() };
                 self.tile(b, &streams, buffers.out, vectors, (x, w, out));
             };
             match b.known_index(tiles) {

@@ -19,9 +19,9 @@ mod store;
 mod tilings;
 
 pub use axis::{Segment, WindowAxis};
-pub use cost::{multiply_adds_per_cycle, seconds};
+pub use cost::{asked_ahead, multiply_adds_per_cycle, seconds};
 pub use lowering::{check, illegal, lower, whole};
-pub use microkernel::{Accumulators, Streams};
+pub use microkernel::{Accumulators, Ahead, Streams};
 pub use nest::{Emitted, Fill, Input, SPAN, emit};
 pub use tilings::tilings;
 

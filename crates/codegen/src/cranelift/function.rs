@@ -144,6 +144,8 @@ impl Emitter<'_> {
                 Stmt::Let(value, inst) => self.define(*value, inst),
                 Stmt::Set(var, value) => self.set(*var, *value),
                 Stmt::Store { buffer, index, value, count } => self.store(*buffer, *index, *value, *count),
+                // Cranelift has no such instruction.
+                Stmt::Prefetch { .. } => {}
                 Stmt::For { axis, index, begin, end, step, body } => {
                     self.for_loop(*axis, *index, *begin, *end, *step, body);
                 }

@@ -153,6 +153,7 @@ impl<'k> Emitter<'k> {
                 self.line(format_args!("store {ty} {value}, ptr %x{}", var.0));
             }
             Stmt::Store { buffer, index, value, count } => self.store(*buffer, *index, *value, *count),
+            Stmt::Prefetch { buffer, index } => self.prefetch(*buffer, *index),
             Stmt::For { axis, index, begin, end, step, body } => {
                 let bounds = (self.constants[begin.0 as usize], self.constants[end.0 as usize]);
                 match (axis, bounds) {

@@ -58,6 +58,18 @@ impl Emitter<'_> {
         self.call_with(&format!("llvm.masked.store.{suffix}.p0"), "void", &arguments, &metadata);
     }
 
+    /// Into the second-level cache: there are more lines under way than the first level could hold.
+    pub(super) fn prefetch(&mut self, buffer: Buf, index: Val) {
+        const READ: &str = "0";
+        const SECOND_LEVEL: &str = "2";
+        const DATA: &str = "1";
+        let element = text::memory_element(self.kernel.buffers[buffer.0 as usize].dtype);
+        let index = self.operand(index);
+        let address = self.value(format_args!("getelementptr {element}, ptr %b{}, i64 {index}", buffer.0));
+        let arguments = [("ptr", &*address), ("i32", READ), ("i32", SECOND_LEVEL), ("i32", DATA)];
+        self.call_with("llvm.prefetch.p0", "void", &arguments, "");
+    }
+
     fn access(&mut self, ty: Ty, buffer: Buf, index: Val, count: Option<Val>) -> Access {
         let element = text::memory_element(ty.dtype);
         let count = count.filter(|&c| self.known(c) != Some(i64::from(ty.lanes)));

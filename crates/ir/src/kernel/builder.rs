@@ -123,6 +123,11 @@ impl KernelBuilder {
         self.push(Stmt::Store { buffer, index, value, count: Some(count) });
     }
 
+    /// Says that the cache line of an element will be read before long; the index may lie outside the buffer.
+    pub fn prefetch(&mut self, buffer: Buf, index: Val) {
+        self.push(Stmt::Prefetch { buffer, index });
+    }
+
     /// Loads `lanes` consecutive elements.
     pub fn load(&mut self, buffer: Buf, index: Val, lanes: u16) -> Val {
         let ty = Ty::vector(self.dtype(buffer), lanes);

@@ -170,6 +170,7 @@ impl Maker<'_> {
             match self.choose(16) {
                 0 => self.store(),
                 1 => self.set(),
+                6 => self.prefetch(),
                 2 if depth < DEPTH => self.for_loop(depth),
                 3 if depth < DEPTH => self.branch(depth),
                 4 | 5 => {
@@ -278,6 +279,14 @@ impl Maker<'_> {
             (at, None) => self.b.store(buffer, at, value),
             (at, Some(count)) => self.b.store_count(buffer, at, value, count),
         }
+    }
+
+    /// Of any element of any buffer, or of none.
+    fn prefetch(&mut self) {
+        let k = self.choose(self.buffers.len());
+        let (buffer, ..) = self.buffers[k];
+        let index = self.operand(Ty::INDEX);
+        self.b.prefetch(buffer, index);
     }
 
     fn set(&mut self) {

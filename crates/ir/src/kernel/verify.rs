@@ -184,6 +184,10 @@ impl Verifier<'_> {
                 self.stored.insert(*buffer);
                 Ok(())
             }
+            Stmt::Prefetch { buffer, index } => {
+                self.buffer(*buffer)?;
+                self.index(*index, "an index")
+            }
             Stmt::For { axis, index, begin, end, step, body } => {
                 self.index(*begin, "a bound")?;
                 self.index(*end, "a bound")?;

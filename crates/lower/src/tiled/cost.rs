@@ -24,6 +24,14 @@ pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
     f64::from(target.ceilings.multiply_adds)
 }
 
+/// Share of the weights' time from memory that is hidden because the tiles before asked for them.
+const AHEAD: f64 = 0.85;
+
+/// Cycles of `memory` that pass while the tiles that ask ahead compute for `arithmetic` cycles.
+pub fn asked_ahead(memory: f64, arithmetic: f64) -> f64 {
+    AHEAD * memory.min(arithmetic)
+}
+
 /// Bytes of a cycle when data that is used again after `bytes` others is read.
 fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
     let ceilings = &target.ceilings;
@@ -103,9 +111,13 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let result_bytes = vectors as f64 * vector_bytes * rows * columns;
     let again = |passes: f64, bytes: f64, between: f64| (passes - 1.0) * bytes / bytes_per_cycle(target, between);
     let item_input = input_bytes / items;
-    // Weights come from memory; several streams of them hide more of that behind arithmetic than one.
-    let cold =
-        all_weights / target.ceilings.bytes_per_cycle(target.ceilings.memory) * (1.6 / tiling.nv as f64).max(0.5);
+    // Weights come from memory: behind the arithmetic of other tiles, or, where there are none, of several streams.
+    let memory = all_weights / target.ceilings.bytes_per_cycle(target.ceilings.memory);
+    let cold = if rows * columns > tiling.mr as f64 {
+        memory - asked_ahead(memory, row_cycles * rows)
+    } else {
+        memory * (1.6 / tiling.nv as f64).max(0.5)
+    };
     let first = cold
         + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
         + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);
@@ -128,7 +140,8 @@ fn conflict_cycles(sum: &TiledSum, positions: usize, target: &Target) -> f64 {
     match positions.div_ceil(used.max(1)) {
         lines if lines > WAYS => 2.5,
         lines if lines == WAYS => 0.7,
-        _ => 0.6,
+        _ if target.lanes >= 16 => 0.6,
+        _ => 0.15,
     }
 }
 

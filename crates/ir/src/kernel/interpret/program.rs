@@ -141,6 +141,7 @@ impl Flattener<'_> {
                 index: self.value(*index),
                 count: self.count(*count),
             }),
+            Stmt::Prefetch { .. } => {}
             Stmt::For { axis, index, begin, end, step, body } => {
                 let (begin, end) = match axis {
                     Axis::Parallel => self.part,

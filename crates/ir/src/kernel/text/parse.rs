@@ -108,6 +108,10 @@ impl Reader {
                 let count = line.count()?;
                 self.block.push(Stmt::Store { buffer, index, value, count });
             }
+            "prefetch" => {
+                let (buffer, index) = self.element(&mut line)?;
+                self.block.push(Stmt::Prefetch { buffer, index });
+            }
             "if" => {
                 let cond = line.val()?;
                 self.push(Head::Then(cond))?;

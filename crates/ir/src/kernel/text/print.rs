@@ -66,6 +66,11 @@ impl Printer<'_> {
                 self.count(f, *count)?;
                 writeln!(f)
             }
+            Stmt::Prefetch { buffer, index } => {
+                write!(f, "prefetch ")?;
+                self.element(f, *buffer, *index)?;
+                writeln!(f)
+            }
             Stmt::For { axis, index, begin, end, step, body } => {
                 write!(f, "{} {index} in {begin}..{end}", axis.name())?;
                 if *step != 1 {

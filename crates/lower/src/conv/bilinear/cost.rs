@@ -2,15 +2,11 @@
 
 use super::Tiling;
 use crate::cost::imbalance;
-use crate::tiled::multiply_adds_per_cycle;
+use crate::tiled::{asked_ahead, multiply_adds_per_cycle};
 use cnnc_tensor::Target;
 
 /// Least share of the traffic that hides behind the products.
 const HIDDEN: f64 = 0.25;
-/// Share of the weights that come from memory behind the first register tile of each point, where it takes long enough;
-/// and where a row of weights is not a power of two, which the hardware fetches ahead less well.
-const STREAMED: f64 = 0.8;
-const STREAMED_ODD: f64 = 0.3;
 /// How often a transformed input that the second-level cache does not hold goes between it and the third, besides being
 /// read: fetched to be written, and pushed out.
 const SPILLS: f64 = 3.0;
@@ -90,9 +86,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };
-    let streamed = if blocking.nv.is_power_of_two() { STREAMED } else { STREAMED_ODD };
-    let behind_first = streamed * once.min(product * mr / tiles.max(mr));
-    let hidden = (HIDDEN * traffic.min(product)).max(behind_first);
+    let hidden = (HIDDEN * traffic.min(product)).max(asked_ahead(once, product / blocks));
     (product + traffic - hidden + inverse) * of_products + forward * of_input + image / from(image) + calls
 }
 
