@@ -6,13 +6,20 @@ mod support;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use support::{Folder, convolutions};
 
 /// The events of a run, by their names.
 fn events(text: &str, name: &str) -> Vec<Value> {
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|event| event["event"] == name).collect()
+}
+
+/// Tests that measure take turns: together they would have a fraction of a core each.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tuned(budget: &str) -> (Folder, String) {
@@ -32,6 +39,7 @@ fn choosers(folder: &Folder, artifact: &str) -> Vec<String> {
 
 #[test]
 fn a_lock_is_made_obeyed_and_replayed() {
+    let _turn = turn();
     let (folder, out) = tuned("20s");
     let summary = &events(&out, "tuned")[0];
     assert!(summary["timed"].as_u64().unwrap() > 20 && summary["compared"].as_u64().unwrap() > 0, "{summary}");
@@ -78,6 +86,7 @@ fn a_lock_is_made_obeyed_and_replayed() {
 
 #[test]
 fn locks_that_do_not_fit_are_named() {
+    let _turn = turn();
     let (folder, _) = tuned("8s");
     let lock = std::fs::read_to_string(folder.path("net.lock")).unwrap();
     folder.write("moved.lock", lock.replace(" processors;", "00 processors;").as_bytes());
@@ -127,6 +136,7 @@ fn what_cannot_be_done_is_said_before_the_time_is_spent() {
 /// Two threads take all processors of a small machine: nothing is compiled while they measure.
 #[test]
 fn two_threads_are_tuned_for() {
+    let _turn = turn();
     let folder = Folder::new();
     folder.write("net.onnx", &convolutions());
     let out = folder.ok("tune net.onnx --budget 8s --threads 2 --json");
@@ -141,17 +151,34 @@ fn start(folder: &Folder) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Trials of layers; those of whole networks are no knowledge of a search.
-fn trials(folder: &Folder) -> u64 {
+/// Trials of each layer; those of whole networks are no knowledge of a search.
+fn trials_by_layer(folder: &Folder) -> Vec<u64> {
     let stats: Value = serde_json::from_str(&folder.ok("db stats --json")).unwrap();
     let workloads = stats["workloads"].as_array().unwrap().iter();
     let layers = workloads.filter(|tally| !tally["name"].as_str().unwrap().starts_with("network "));
-    layers.map(|tally| tally["trials"].as_u64().unwrap()).sum()
+    layers.map(|tally| tally["trials"].as_u64().unwrap()).collect()
+}
+
+fn trials(folder: &Folder) -> u64 {
+    trials_by_layer(folder).iter().sum()
+}
+
+/// Waits until both layers have a few trials.
+fn wait_for_trials(folder: &Folder) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(100) {
+        std::thread::sleep(Duration::from_secs(1));
+        let known = folder.path("data/cnnc/tuning.db").exists().then(|| trials_by_layer(folder));
+        if known.is_some_and(|trials| trials.len() == 2 && trials.iter().all(|&n| n >= 4)) {
+            return;
+        }
+    }
 }
 
 /// Kills as often as `CNNC_KILLS` says.
 #[test]
 fn killed_runs_lose_nothing_and_go_on() {
+    let _turn = turn();
     let folder = Folder::new();
     folder.write("net.onnx", &convolutions());
     let kills = std::env::var("CNNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(3u64);
@@ -175,10 +202,11 @@ fn killed_runs_lose_nothing_and_go_on() {
 
 #[test]
 fn an_interrupt_leaves_a_lock() {
+    let _turn = turn();
     let folder = Folder::new();
     folder.write("net.onnx", &convolutions());
     let mut child = start(&folder);
-    std::thread::sleep(Duration::from_secs(5));
+    wait_for_trials(&folder);
     for pid in family(child.id()) {
         unsafe { libc::kill(pid as i32, libc::SIGINT) };
     }
@@ -195,6 +223,7 @@ fn family(pid: u32) -> Vec<u32> {
 
 #[test]
 fn lists_of_layers_are_tuned_to_the_end_and_certified() {
+    let _turn = turn();
     let folder = Folder::new();
     folder.write("layers.txt", b"matmul 1x8 8x16 tail=bias count=2\nconv 1x16x6x6 16x16x1x1\n");
     let out = folder.ok("tune layers.txt --budget 60s --exhaustive --certify --threads 1 --json");
