@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layer = parse_layers(line)?.pop().ok_or("no layer")?;
     let graph = layer.graph(&contents::of(&layer)?)?;
     let picked = spread(&ways(&graph, &target, Breadth::Offered)?, count.parse()?);
-    let mut run = Run::new(Path::new(program), line, picked.len())?;
+    let mut run = Run::new(Path::new(program), picked.len())?;
     for (input, output, candidate) in &picked {
         let job = CompileJob {
             layer: line.clone(),
@@ -71,9 +71,8 @@ fn spread(all: &[Way], count: usize) -> Vec<(String, String, String)> {
     all.map(|(way, c)| (way.input.to_string(), way.output.to_string(), c.to_string())).take(count).collect()
 }
 
-struct Run<'a> {
+struct Run {
     pool: Pool,
-    line: &'a str,
     total: usize,
     candidates: HashMap<u64, String>,
     known: HashSet<String>,
@@ -85,11 +84,10 @@ struct Run<'a> {
     ends: BTreeMap<String, usize>,
 }
 
-impl<'a> Run<'a> {
-    fn new(program: &Path, line: &'a str, total: usize) -> Result<Run<'a>, PoolError> {
+impl Run {
+    fn new(program: &Path, total: usize) -> Result<Run, PoolError> {
         Ok(Run {
             pool: Pool::new(PoolOptions::new(program))?,
-            line,
             total,
             candidates: HashMap::new(),
             known: HashSet::new(),
@@ -111,8 +109,6 @@ impl<'a> Run<'a> {
                     self.compile.push((event.seconds, compiled.spent));
                     if self.known.insert(compiled.code) {
                         let job = MeasureJob {
-                            layer: self.line.into(),
-                            candidate: self.candidates[&event.ticket].clone(),
                             artifact: file.clone(),
                             incumbent: self.best.as_ref().map(|best| best.2.clone()),
                             threads: 1,

@@ -12,6 +12,7 @@
 //! A section's heading and a line up to the second bar are the key of a choice; the candidate, its measured error and its
 //! time are the value. `parse(print(lock)) == lock`.
 
+use crate::workload::parts;
 use cnnc_compiler::{Bounds, Choices, MeasuredWay};
 use cnnc_ir::graph::{Candidate, parse_candidate};
 use cnnc_tensor::{Isa, Layout};
@@ -164,20 +165,10 @@ impl Lock {
 impl Locked {
     /// What differs between what the choices were measured on and by, and what is here; empty where nothing does.
     pub fn differences(&self, backend: &str, revision: &str, machine: &str) -> Vec<String> {
-        let mut found = vec![];
-        let mut differ = |what: &str, there: &str, here: &str| {
-            if there != here {
-                found.push(format!("{what} is {here}, was {there}"));
-            }
-        };
-        differ("code generator", &self.backend, backend);
-        differ("revision of the lowering", &self.revision, revision);
-        let names = ["processor", "caches", "number of processors", "features"];
-        let (mut there, mut here) = (self.machine.split("; "), machine.split("; "));
-        for name in names {
-            differ(name, there.next().unwrap_or("unknown"), here.next().unwrap_or("unknown"));
-        }
-        found
+        let there = parts(&self.backend, &self.revision, &self.machine);
+        let both = there.iter().zip(parts(backend, revision, machine));
+        let differ = both.filter(|((_, there), (_, here))| there != here);
+        differ.map(|((what, there), (_, here))| format!("{what} is {here}, was {there}")).collect()
     }
 }
 

@@ -2,8 +2,8 @@
 //! or nothing is expected to be gained.
 //!
 //! The time goes where most is expected: a layer's share of the time of all networks times what another round is
-//! expected to save of it. Two layers are at work at once, so that one is compiled while another is measured. At the
-//! end, the best few candidates of each layer are measured again in turn with its winner.
+//! expected to save of it. Two layers are at work at once, so that one is compiled while another is measured; and one
+//! more for each other rank. At the end, the best few candidates of each layer are measured again in turn with its winner.
 
 mod batch;
 mod certify;
@@ -20,8 +20,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Layers at work at once.
-const AT_ONCE: usize = 2;
 /// Where less than this share of all time is expected to be gained by a round, tuning ends.
 const WORTHLESS: f64 = 2e-4;
 /// Share of the budget that the last comparison gets.
@@ -147,7 +145,8 @@ impl<'a> Tuner<'a> {
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
         let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
-            let at_once = if self.options.alone { 1 } else { AT_ONCE };
+            // One more than are measured, so that it is compiled meanwhile.
+            let at_once = if self.options.alone { 1 } else { 1 + self.pool.measurers() };
             while batches.len() < at_once && self.start.elapsed() < rounds && !self.observer.interrupted() {
                 let Some(task) = self.next_task(&batches) else { break };
                 let proposed = self.tasks[task].search.propose();
@@ -295,13 +294,10 @@ impl<'a> Tuner<'a> {
         file: &Arc<ArtifactFile>,
         incumbent: Option<&Incumbent>,
     ) -> MeasureJob {
-        let Task { workload, search, .. } = &self.tasks[task];
-        let point = &search.points()[point];
+        let point = &self.tasks[task].search.points()[point];
         // Each turn runs the candidate and the incumbent a few times.
         let seconds = (RUNS * 6.0 * point.expected).clamp(SHORTEST, LONGEST);
         MeasureJob {
-            layer: workload.0.clone(),
-            candidate: point.candidate.to_string(),
             artifact: file.clone(),
             incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
             threads: self.options.setting.threads,

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+#[cfg(not(feature = "mpi"))]
+use support::said;
 use support::{Folder, convolutions};
 
 /// The events of a run, by their names.
@@ -131,6 +133,22 @@ fn what_cannot_be_done_is_said_before_the_time_is_spent() {
         assert!(said.code == 2 && said.err.contains(message), "{args}: {said:?}");
     }
     assert_eq!(std::fs::read(folder.path("precious.txt")).unwrap(), b"no lock at all");
+}
+
+/// Several ranks would all tune the same, and write the same lock.
+#[test]
+#[cfg(not(feature = "mpi"))]
+fn without_mpi_several_ranks_are_refused_once() {
+    let folder = Folder::new();
+    folder.write("layers.txt", b"matmul 1x8 8x16\n");
+    for (rank, message) in [("0", "error: this cnnc was built without MPI and was started as 3 ranks: "), ("2", "")] {
+        let mut command = folder.command("tune layers.txt --budget 2s --threads 1");
+        command.env("OMPI_COMM_WORLD_RANK", rank).env("OMPI_COMM_WORLD_SIZE", "3");
+        let said = said(command);
+        assert!(said.code == 2 && said.out.is_empty() && said.err.starts_with(message), "{said:?}");
+        assert_eq!(said.err.lines().count(), usize::from(rank == "0"), "{said:?}");
+    }
+    assert_eq!(folder.names(), ["layers.txt"]);
 }
 
 /// Two threads take all processors of a small machine: nothing is compiled while they measure.

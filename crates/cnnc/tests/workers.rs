@@ -46,16 +46,8 @@ impl Planted {
     /// Compiles and measures a candidate.
     fn measure(&mut self, candidate: &str, change: impl FnOnce(&mut MeasureJob)) -> Event {
         let End::Compiled(_, artifact) = self.compile(candidate).end else { panic!("{candidate} does not compile") };
-        let mut job = MeasureJob {
-            layer: LAYER.into(),
-            candidate: candidate.into(),
-            artifact,
-            incumbent: None,
-            threads: 1,
-            seconds: 0.001,
-            stop_above: None,
-            max_error: 1e-4,
-        };
+        let mut job =
+            MeasureJob { artifact, incumbent: None, threads: 1, seconds: 0.001, stop_above: None, max_error: 1e-4 };
         change(&mut job);
         let ticket = self.pool.submit_measure(job);
         let event = self.next();
@@ -79,7 +71,7 @@ fn compile_job(candidate: &str) -> CompileJob {
 fn compiled(event: Event) -> Compiled {
     match event.end {
         End::Compiled(compiled, file) => {
-            assert!(file.path().is_file());
+            assert!(file.path().is_some_and(Path::is_file));
             compiled
         }
         end => panic!("{end:?}"),

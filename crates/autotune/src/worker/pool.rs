@@ -1,29 +1,35 @@
-//! A pool of worker processes: some that compile, one that measures.
+//! A pool of worker processes: some that compile, one that measures; and those of other ranks.
 //!
-//! Each process has a thread that feeds it, and one that reads its answers. Jobs wait in two queues; what becomes of
-//! each is an [`Event`]. When the pool is dropped, processes, threads and files are gone.
+//! Each process has a thread that feeds it, and one that reads its answers; so has each process of another rank, which
+//! its rank feeds. Jobs wait in two queues; what becomes of each is an [`Event`]. When the pool is dropped, processes,
+//! threads and files are gone.
 
 mod driver;
 mod event;
 mod folder;
 mod job;
+mod lane;
 mod process;
 mod queue;
+mod tally;
 
 pub use event::{End, Event};
 pub use job::{ArtifactFile, CompileJob, MeasureJob};
 pub use queue::Queue;
+pub use tally::Tally;
 
-use super::limits::{Confinement, own_cores};
+use super::limits::{Confinement, own_cores, part_of, split_cores};
+use super::ranks::{Place, Rank};
 use driver::Driver;
 use folder::Folder;
 use job::Work;
+use lane::Lane;
 use process::Slot;
 use queue::Jobs;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,6 +49,8 @@ pub struct PoolOptions {
     pub program: PathBuf,
     /// Environment variables that workers get besides the pool's own.
     pub environment: Vec<(OsString, OsString)>,
+    /// Cores that the processes run on; all where there are none.
+    pub cores: Vec<usize>,
     /// Processes that compile.
     pub compilers: usize,
     /// Cores that measuring takes; the other processes keep off them, where there are more.
@@ -61,16 +69,29 @@ impl PoolOptions {
     /// What suits layers of usual networks on one thread.
     pub fn new(program: &Path) -> PoolOptions {
         let limits = |soft, hard| Limits { soft: Duration::from_secs(soft), hard: Duration::from_secs(hard) };
+        let cores = own_cores();
         PoolOptions {
             program: program.to_path_buf(),
             environment: vec![],
-            compilers: own_cores().len().saturating_sub(1).max(1),
+            compilers: cores.len().saturating_sub(1).max(1),
+            cores,
             measuring_cores: 1,
             memory: Some(4 << 30),
             compile: limits(5, 30),
             measure: limits(5, 30),
             folder: None,
         }
+    }
+
+    /// Leaves the other ranks of this machine their cores; whether there are enough for all to measure at once. Where
+    /// there are not, they share all cores.
+    pub fn make_room(&mut self, place: &Place) -> bool {
+        let part = part_of(&self.cores, place.index, place.of);
+        let enough = part.len() >= self.measuring_cores || place.of <= 1;
+        if enough {
+            self.cores = part.to_vec();
+        }
+        enough
     }
 }
 
@@ -94,8 +115,12 @@ pub struct Pool {
     compiling: Arc<Jobs>,
     measuring: Arc<Jobs>,
     events: Receiver<Event>,
+    sender: Sender<Event>,
+    options: Arc<PoolOptions>,
     slots: Vec<Arc<Slot>>,
     drivers: Vec<JoinHandle<()>>,
+    tally: Arc<Tally>,
+    ranks: Vec<(Arc<Rank>, Arc<Tally>)>,
     next_ticket: u64,
     folder: Folder,
 }
@@ -109,10 +134,21 @@ impl Pool {
         let folder = Folder::new(options.folder.as_deref()).map_err(PoolError::Folder)?;
         let (sender, events) = mpsc::channel();
         let (compiling, measuring) = (Arc::new(Jobs::default()), Arc::new(Jobs::default()));
-        let (slots, drivers, next_ticket) = (vec![], vec![], 0);
-        let mut pool = Pool { compiling, measuring, events, slots, drivers, next_ticket, folder };
-        let (compile_cores, measure_cores) = split_cores(own_cores(), options.measuring_cores);
+        let (compile_cores, measure_cores) = split_cores(&options.cores, options.measuring_cores);
         let options = Arc::new(options);
+        let mut pool = Pool {
+            compiling,
+            measuring,
+            events,
+            sender,
+            options: options.clone(),
+            slots: vec![],
+            drivers: vec![],
+            tally: Arc::default(),
+            ranks: vec![],
+            next_ticket: 0,
+            folder,
+        };
         for number in 0..=options.compilers.max(1) {
             let (jobs, cores) = match number {
                 0 => (&pool.measuring, &measure_cores),
@@ -122,12 +158,37 @@ impl Pool {
             std::fs::create_dir(&folder).map_err(PoolError::Folder)?;
             let confinement = Confinement { memory: options.memory, cores: cores.clone() };
             let slot = Arc::new(Slot::default());
-            let driver = Driver::new(options.clone(), confinement, folder, jobs.clone(), sender.clone(), slot.clone());
+            let (events, tally) = (pool.sender.clone(), pool.tally.clone());
+            let driver = Driver::new(options.clone(), confinement, folder, jobs.clone(), events, slot.clone(), tally);
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
             pool.drivers.push(thread.spawn(move || driver.run()).map_err(PoolError::Thread)?);
             pool.slots.push(slot);
         }
         Ok(pool)
+    }
+
+    /// Takes in another rank, whose processes get jobs as this pool's own do.
+    pub fn enlist(&mut self, rank: &Arc<Rank>) -> Result<(), PoolError> {
+        let tally = Arc::new(Tally::default());
+        for number in 0..=rank.compilers() {
+            let jobs = if number == 0 { &self.measuring } else { &self.compiling };
+            let (options, events) = (self.options.clone(), self.sender.clone());
+            let lane = Lane { rank: rank.clone(), options, jobs: jobs.clone(), events, tally: tally.clone() };
+            let thread = std::thread::Builder::new().name(format!("rank-{}-{number}", rank.number()));
+            self.drivers.push(thread.spawn(move || lane.run()).map_err(PoolError::Thread)?);
+        }
+        self.ranks.push((rank.clone(), tally));
+        Ok(())
+    }
+
+    /// Processes that measure, this pool's and those of ranks that are still there.
+    pub fn measurers(&self) -> usize {
+        1 + self.ranks.iter().filter(|(rank, _)| rank.is_there()).count()
+    }
+
+    /// Jobs that were done here, and by each other rank.
+    pub fn tallies(&self) -> (&Tally, impl Iterator<Item = (&Rank, &Tally)>) {
+        (&self.tally, self.ranks.iter().map(|(rank, tally)| (&**rank, &**tally)))
     }
 
     /// Puts a compilation into the queue; its ticket is in its event.
@@ -181,6 +242,7 @@ impl Drop for Pool {
         self.compiling.close();
         self.measuring.close();
         self.slots.iter().for_each(|slot| slot.close());
+        self.ranks.iter().for_each(|(rank, _)| rank.dismiss());
         for driver in self.drivers.drain(..) {
             // A driver that has panicked has nothing to tell; its process was killed above.
             let _ = driver.join();
@@ -188,27 +250,9 @@ impl Drop for Pool {
     }
 }
 
-/// The cores that compile and those that measure: the last ones; none, that is all, where there are too few.
-fn split_cores(all: Vec<usize>, measuring: usize) -> (Vec<usize>, Vec<usize>) {
-    let measuring = measuring.max(1);
-    if all.len() <= measuring {
-        return (vec![], vec![]);
-    }
-    let (compile, measure) = all.split_at(all.len() - measuring);
-    (compile.to_vec(), measure.to_vec())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn measuring_has_its_cores_where_there_are_more() {
-        assert_eq!(split_cores(vec![0, 2, 3], 1), (vec![0, 2], vec![3]));
-        assert_eq!(split_cores(vec![0, 2, 3], 2), (vec![0], vec![2, 3]));
-        assert_eq!(split_cores(vec![5], 1), (vec![], vec![]));
-        assert_eq!(split_cores(vec![0, 1], 2), (vec![], vec![]));
-    }
 
     #[test]
     fn a_program_that_is_missing_is_an_error() {

@@ -11,6 +11,7 @@ Examples:
   cnnc tune zoo/ --budget 8h --threads 1           (every model of a folder; layers that they share are tuned once)
   cnnc tune layers.txt --exhaustive --certify      (layers alone)
   cnnc tune resnet50.onnx --budget 0s --max-memory 120M   (another point of what is known: less memory, more time)
+  mpirun --bind-to none -n 2 --host a,b cnnc tune resnet50.onnx  (machines of one kind; built with --features mpi)
 
 What is measured is kept in a database (`cnnc db`): a run that ends early goes on where it was.";
 

@@ -1,22 +1,25 @@
 //! The thread of a worker process: starts it, feeds it, watches its time, and says what has become of each job.
 
 use super::event::{End, Event};
-use super::job::{ArtifactFile, Work};
+use super::job::{ArtifactFile, MeasureJob, Work};
 use super::process::{Process, Silence, Slot};
 use super::queue::Jobs;
-use super::{Limits, PoolOptions};
+use super::{PoolOptions, Tally};
 use crate::Outcome;
 use crate::worker::limits::{Confinement, outlive_broken_pipes};
-use crate::worker::protocol::Answer;
+use crate::worker::protocol::{Answer, Compiled, Measured, Request};
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the standard error of a process says that could not get memory: of Rust, of LLVM and of C++.
 const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "bad_alloc"];
+
+/// Why a job has no result, and what its worker said last.
+type Failed = (Outcome, String);
 
 /// Feeds one worker process after the other.
 pub(super) struct Driver {
@@ -27,6 +30,7 @@ pub(super) struct Driver {
     jobs: Arc<Jobs>,
     events: Sender<Event>,
     slot: Arc<Slot>,
+    tally: Arc<Tally>,
     process: Option<Process>,
     files: u64,
 }
@@ -39,17 +43,19 @@ impl Driver {
         jobs: Arc<Jobs>,
         events: Sender<Event>,
         slot: Arc<Slot>,
+        tally: Arc<Tally>,
     ) -> Driver {
-        Driver { options, confinement, folder, jobs, events, slot, process: None, files: 0 }
+        Driver { options, confinement, folder, jobs, events, slot, tally, process: None, files: 0 }
     }
 
     /// Does jobs until the queue is closed.
     pub(super) fn run(mut self) {
         outlive_broken_pipes();
-        while let Some((ticket, work)) = self.jobs.take() {
+        while let Some((ticket, work)) = self.jobs.take(|work| work.is_for(None)) {
             let event = self.work(ticket, &work);
             drop(work);
             self.jobs.done();
+            self.tally.count(&event.end);
             if self.events.send(event).is_err() {
                 break;
             }
@@ -59,45 +65,75 @@ impl Driver {
 
     fn work(&mut self, ticket: u64, work: &Work) -> Event {
         let start = Instant::now();
-        let limits = match work {
-            Work::Compile(_) => self.options.compile,
-            Work::Measure(_) => self.options.measure,
+        let (end, soft) = match work {
+            Work::Compile(job) => {
+                let artifact = Arc::new(ArtifactFile::new(ticket, job.clone()));
+                let compiled = self.compile(&artifact);
+                (compiled.map(|compiled| End::Compiled(compiled, artifact)), self.options.compile.soft)
+            }
+            Work::Measure(job) => (self.measure(job).map(End::Measured), self.options.measure.soft),
         };
-        self.files += 1;
-        let file = ArtifactFile::new(self.folder.join(format!("{}.cnna", self.files)));
-        let (end, said) = self.end_of(work, file, limits);
+        let (end, said) = match end {
+            Ok(end) => (end, String::new()),
+            Err((outcome, said)) => (End::Failed(outcome), said),
+        };
         let elapsed = start.elapsed();
-        Event { ticket, end, seconds: elapsed.as_secs_f64(), slow: elapsed > limits.soft, said }
+        Event { ticket, end, seconds: elapsed.as_secs_f64(), slow: elapsed > soft, said }
     }
 
-    fn end_of(&mut self, work: &Work, file: ArtifactFile, limits: Limits) -> (End, String) {
-        let request = work.request(&file);
-        // A process that died while it had nothing to do is no fault of the job's.
-        let idle = self.process.as_mut().is_none_or(|process| process.send(&request).is_err());
-        if idle {
-            self.bury();
-            let sent = self.start().and_then(|process| process.send(&request));
-            if let Err(error) = sent {
-                self.bury();
-                return (End::Failed(Outcome::Crashed(format!("no worker: {error}"))), String::new());
+    fn compile(&mut self, artifact: &ArtifactFile) -> Result<Compiled, Failed> {
+        self.files += 1;
+        let path = self.folder.join(format!("{}.cnna", self.files));
+        let answer = self.ask(&Request::Compile(artifact.job().request(&path)), self.options.compile.hard);
+        match answer {
+            Ok(Answer::Compiled(compiled)) => {
+                artifact.lies_at(path);
+                Ok(compiled)
+            }
+            answer => {
+                // It may never have been written.
+                let _ = std::fs::remove_file(path);
+                Err(answer.map_or_else(|failed| failed, |_| self.died(Silence::Garbled)))
             }
         }
-        let answer = self.process.as_ref().map_or(Err(Silence::Died), |process| process.answer(limits.hard));
-        let end = match (answer, work) {
-            (Ok(Answer::Compiled(compiled)), Work::Compile(_)) => End::Compiled(compiled, Arc::new(file)),
-            (Ok(Answer::Measured(measured)), Work::Measure(_)) => End::Measured(measured),
-            (Ok(Answer::Failed(failure)), _) if failure.out_of_memory => End::Failed(Outcome::OutOfMemory),
-            (Ok(Answer::Failed(failure)), _) => End::Failed(Outcome::NotCompiled(failure.what)),
-            (Ok(_), _) => return self.died(Silence::Garbled),
-            (Err(silence), _) => return self.died(silence),
-        };
-        (end, String::new())
+    }
+
+    fn measure(&mut self, job: &MeasureJob) -> Result<Measured, Failed> {
+        for artifact in job.artifacts().filter(|artifact| artifact.path().is_none()) {
+            self.compile(artifact)?;
+        }
+        let no_file = || (Outcome::Crashed("no artifact".into()), String::new());
+        let request = Request::Measure(job.request().ok_or_else(no_file)?);
+        match self.ask(&request, self.options.measure.hard)? {
+            Answer::Measured(measured) => Ok(measured),
+            _ => Err(self.died(Silence::Garbled)),
+        }
+    }
+
+    /// The answer of the process, or of a new one.
+    fn ask(&mut self, request: &Request, limit: Duration) -> Result<Answer, Failed> {
+        // A process that died while it had nothing to do is no fault of the job's.
+        let idle = self.process.as_mut().is_none_or(|process| process.send(request).is_err());
+        if idle {
+            self.bury();
+            let sent = self.start().and_then(|process| process.send(request));
+            if let Err(error) = sent {
+                self.bury();
+                return Err((Outcome::Crashed(format!("no worker: {error}")), String::new()));
+            }
+        }
+        match self.process.as_ref().map_or(Err(Silence::Died), |process| process.answer(limit)) {
+            Ok(Answer::Failed(failure)) if failure.out_of_memory => Err((Outcome::OutOfMemory, String::new())),
+            Ok(Answer::Failed(failure)) => Err((Outcome::NotCompiled(failure.what), String::new())),
+            Ok(answer) => Ok(answer),
+            Err(silence) => Err(self.died(silence)),
+        }
     }
 
     /// The end of a job whose worker is lost.
-    fn died(&mut self, silence: Silence) -> (End, String) {
+    fn died(&mut self, silence: Silence) -> Failed {
         let Some((status, words)) = self.bury() else {
-            return (End::Failed(Outcome::Crashed("no worker".into())), String::new());
+            return (Outcome::Crashed("no worker".into()), String::new());
         };
         let outcome = match silence {
             Silence::TimedOut => Outcome::TimedOut,
@@ -105,7 +141,7 @@ impl Driver {
             Silence::Died => death(status, &words),
         };
         let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        (End::Failed(outcome), last.to_string())
+        (outcome, last.to_string())
     }
 
     fn start(&mut self) -> io::Result<&mut Process> {

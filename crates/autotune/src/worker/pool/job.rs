@@ -1,33 +1,85 @@
-//! Jobs, and the files that go from one to the next.
+//! Jobs, and the artifacts that go from one to the next.
 
-use crate::worker::protocol::{Compile, Measure, Request};
+use crate::worker::protocol::{Compile, Measure};
+use crate::worker::ranks::Rank;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// An artifact of the pool, removed when nobody needs it any more.
+/// A compiled candidate: how it was compiled, and who has it. It is removed everywhere when nobody needs it any more.
+/// Whoever measures it without having it compiles it first: artifacts do not travel.
 #[derive(Debug)]
-pub struct ArtifactFile(PathBuf);
+pub struct ArtifactFile {
+    id: u64,
+    job: CompileJob,
+    /// Where it is on this machine, once this rank has compiled it.
+    path: OnceLock<PathBuf>,
+    /// The other ranks that have it.
+    held: Mutex<Vec<Arc<Rank>>>,
+}
 
 impl ArtifactFile {
-    pub(super) fn new(path: PathBuf) -> ArtifactFile {
-        ArtifactFile(path)
+    pub(in crate::worker) fn new(id: u64, job: CompileJob) -> ArtifactFile {
+        ArtifactFile { id, job, path: OnceLock::new(), held: Mutex::default() }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
+    /// Its number, by which other ranks know it.
+    pub(in crate::worker) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How it is compiled.
+    pub fn job(&self) -> &CompileJob {
+        &self.job
+    }
+
+    /// Where it is, if this rank has it.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.get().map(PathBuf::as_path)
+    }
+
+    /// This rank has it now.
+    pub(super) fn lies_at(&self, path: PathBuf) {
+        if let Err(second) = self.path.set(path) {
+            let _ = std::fs::remove_file(second);
+        }
+    }
+
+    /// Another rank has it, or is about to.
+    pub(super) fn is_held_by(&self, rank: &Arc<Rank>) {
+        let mut held = self.held();
+        if !held.iter().any(|other| Arc::ptr_eq(other, rank)) {
+            held.push(rank.clone());
+        }
+    }
+
+    /// Whether a rank, or this one, is to measure it: who has it, and anyone once they are all gone.
+    fn is_for(&self, rank: Option<&Arc<Rank>>) -> bool {
+        let held = self.held();
+        let own = match rank {
+            Some(rank) => held.iter().any(|other| Arc::ptr_eq(other, rank)),
+            None => self.path().is_some(),
+        };
+        own || self.path().is_none() && !held.iter().any(|rank| rank.is_there())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Arc<Rank>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for ArtifactFile {
     fn drop(&mut self) {
-        // It may never have been written, or be gone with the pool.
-        let _ = std::fs::remove_file(&self.0);
+        if let Some(path) = self.path() {
+            // It may be gone with the pool.
+            let _ = std::fs::remove_file(path);
+        }
+        self.held().iter().for_each(|rank| rank.forget(self.id));
     }
 }
 
 /// A candidate to be compiled; see [`Compile`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompileJob {
     /// The layer, a line of a list of shapes.
     pub layer: String,
@@ -45,16 +97,28 @@ pub struct CompileJob {
     pub threads: usize,
 }
 
+impl CompileJob {
+    /// What a worker is asked; the artifact goes to `file`.
+    pub(super) fn request(&self, file: &Path) -> Compile {
+        Compile {
+            layer: self.layer.clone(),
+            input: self.input.clone(),
+            output: self.output.clone(),
+            candidate: self.candidate.clone(),
+            isa: self.isa.clone(),
+            backend: self.backend.clone(),
+            threads: self.threads,
+            file: file.to_path_buf(),
+        }
+    }
+}
+
 /// A compiled candidate to be checked and timed; see [`Measure`].
 #[derive(Clone, Debug)]
 pub struct MeasureJob {
-    /// The layer, as it was compiled.
-    pub layer: String,
     /// The candidate.
-    pub candidate: String,
-    /// Its artifact.
     pub artifact: Arc<ArtifactFile>,
-    /// The artifact of the best candidate so far.
+    /// The best candidate so far.
     pub incumbent: Option<Arc<ArtifactFile>>,
     /// Threads to run it on.
     pub threads: usize,
@@ -66,6 +130,31 @@ pub struct MeasureJob {
     pub max_error: f64,
 }
 
+impl MeasureJob {
+    /// What a worker is asked; `None` while this rank does not have the artifacts.
+    pub(super) fn request(&self) -> Option<Measure> {
+        let incumbent = match &self.incumbent {
+            Some(artifact) => Some(artifact.path()?.to_path_buf()),
+            None => None,
+        };
+        Some(Measure {
+            layer: self.artifact.job.layer.clone(),
+            candidate: self.artifact.job.candidate.clone(),
+            file: self.artifact.path()?.to_path_buf(),
+            incumbent,
+            threads: self.threads,
+            seconds: self.seconds,
+            stop_above: self.stop_above,
+            max_error: self.max_error,
+        })
+    }
+
+    /// The artifacts that it takes.
+    pub(super) fn artifacts(&self) -> impl Iterator<Item = &Arc<ArtifactFile>> {
+        std::iter::once(&self.artifact).chain(&self.incumbent)
+    }
+}
+
 /// A job of either kind.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -74,29 +163,11 @@ pub(super) enum Work {
 }
 
 impl Work {
-    /// What the worker is asked; a compiled artifact goes to `file`.
-    pub(super) fn request(&self, file: &ArtifactFile) -> Request {
+    /// Whether a rank, or this one, is to do it: anyone compiles, and who has compiled measures.
+    pub(super) fn is_for(&self, rank: Option<&Arc<Rank>>) -> bool {
         match self {
-            Work::Compile(job) => Request::Compile(Compile {
-                layer: job.layer.clone(),
-                input: job.input.clone(),
-                output: job.output.clone(),
-                candidate: job.candidate.clone(),
-                isa: job.isa.clone(),
-                backend: job.backend.clone(),
-                threads: job.threads,
-                file: file.path().to_path_buf(),
-            }),
-            Work::Measure(job) => Request::Measure(Measure {
-                layer: job.layer.clone(),
-                candidate: job.candidate.clone(),
-                file: job.artifact.path().to_path_buf(),
-                incumbent: job.incumbent.as_ref().map(|file| file.path().to_path_buf()),
-                threads: job.threads,
-                seconds: job.seconds,
-                stop_above: job.stop_above,
-                max_error: job.max_error,
-            }),
+            Work::Compile(_) => true,
+            Work::Measure(job) => job.artifact.is_for(rank),
         }
     }
 }

@@ -34,17 +34,19 @@ impl Jobs {
 
     pub(super) fn put(&self, ticket: u64, work: Work) {
         self.lock().waiting.push_back((ticket, work));
-        self.changed.notify_one();
+        // Not every worker takes it.
+        self.changed.notify_all();
     }
 
-    /// The next job, once there is one; `None` when the queue is closed.
-    pub(super) fn take(&self) -> Option<(u64, Work)> {
+    /// The next job that suits, once there is one; `None` when the queue is closed.
+    pub(super) fn take(&self, suits: impl Fn(&Work) -> bool) -> Option<(u64, Work)> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(job) = state.waiting.pop_front() {
+            let at = state.waiting.iter().position(|(_, work)| suits(work));
+            if let Some(job) = at.and_then(|at| state.waiting.remove(at)) {
                 state.running += 1;
                 return Some(job);
             }
@@ -55,6 +57,16 @@ impl Jobs {
     /// A job that was taken is done.
     pub(super) fn done(&self) {
         self.lock().running -= 1;
+    }
+
+    /// A job that was taken is not done, and waits again before all others.
+    pub(super) fn put_back(&self, ticket: u64, work: Work) {
+        let mut state = self.lock();
+        state.running -= 1;
+        if !state.closed {
+            state.waiting.push_front((ticket, work));
+        }
+        self.changed.notify_all();
     }
 
     /// Gives up what waits: the tickets.

@@ -12,11 +12,13 @@ mod gap;
 mod networks;
 mod observer;
 mod picks;
+mod ranks;
 mod replay;
 mod running;
 mod settle;
 mod tasks;
 mod verdict;
+mod workers;
 
 use crate::options::options;
 use crate::{database, failure};
@@ -25,27 +27,36 @@ use cnnc_artifact::write_atomically;
 use cnnc_autotune::Database;
 use cnnc_autotune::lock::Lock;
 use cnnc_autotune::tuner::{Observer, TuneOptions, certify, tune};
+use cnnc_autotune::worker::ranks::{Able, Place};
 use cnnc_autotune::worker::{Pool, PoolOptions};
 use cnnc_cli::args::processors;
 use cnnc_cli::commands::tune::Args;
 use cnnc_cli::{CliError, process};
+use cnnc_compiler::Options;
+use cnnc_tensor::Target;
 use finish::Finish;
 use observer::Watch;
+use ranks::Ranks;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use workers::Workers;
 
 /// Candidates of a layer that are certified against its winner.
 const RIVALS: usize = 7;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = args.threads.map_or_else(processors, usize::from);
+    match ranks::others(|place| able(args, threads, place))? {
+        Some(ranks) => search(args, threads, ranks),
+        None => Ok(()),
+    }
+}
+
+fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError> {
     let options = options(&args.compile, threads)?;
-    let [target] = &options.targets[..] else {
-        return Err(CliError::Usage(
-            "one instruction set is tuned for at a time: --target native, x86-64-v3, ..".into(),
-        ));
-    };
+    let target = only(&options)?;
     let setting = database::setting(&options, target);
+    let workers = Workers::new(args, threads, &ranks.place())?;
     let made_for = MadeFor { setting: &setting, options: &options, target };
     let path = database::path(args.compile.db.as_deref());
     let path = path.ok_or_else(|| CliError::Usage("tuning needs a database: say where with --db FILE".into()))?;
@@ -67,25 +78,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, &tasks, shared, known)?;
     let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
+    let mut pool = Pool::new(workers.options).map_err(|e| CliError::Crash(e.to_string()))?;
+    let ranks_alone = ranks.enlist(&mut pool, &setting, workers.crowded, &watch)?;
     let tuning = TuneOptions {
         setting: setting.clone(),
         budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
         max_error: options.bounds.max_error,
         max_workspace: options.bounds.workspace() as u64,
-        alone: threads >= processors(),
+        alone: workers.alone || ranks_alone,
     };
-    let program = std::env::current_exe().map_err(|e| CliError::Crash(format!("cannot find myself: {e}")))?;
-    let mut how = PoolOptions { measuring_cores: threads, ..PoolOptions::new(&program) };
-    let compilers = if tuning.alone { processors() } else { processors() - threads };
-    how.compilers = args.workers.map_or(compilers, usize::from);
-    let mut pool = Pool::new(how).map_err(|e| CliError::Crash(e.to_string()))?;
     tune(&mut tasks, &mut pool, &tuning, &mut watch);
     watch.tuned()?;
     if args.certify && !watch.interrupted() {
         let certificates = certify(&mut tasks, &mut pool, &tuning, &mut watch, RIVALS);
         watch.certified(&certificates)?;
     }
-    drop(pool);
+    ranks.dismiss(pool, &watch)?;
     let bound = args.memory_bound();
     for (network, path) in networks.iter().zip(&locks) {
         if network.graph.is_none() {
@@ -106,6 +114,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         watch.network(&verdict, path)?;
     }
     watch.end()
+}
+
+/// What this rank can do for the first one, and with what processes.
+fn able(args: &Args, threads: usize, place: &Place) -> Result<(Able, PoolOptions), CliError> {
+    let options = options(&args.compile, threads)?;
+    let setting = database::setting(&options, only(&options)?);
+    let Workers { options, alone, crowded } = Workers::new(args, threads, place)?;
+    Ok((Able { setting, compilers: options.compilers, alone, crowded }, options))
+}
+
+/// The target that is tuned for.
+fn only(options: &Options) -> Result<&Target, CliError> {
+    match &options.targets[..] {
+        [target] => Ok(target),
+        _ => Err(CliError::Usage("one instruction set is tuned for at a time: --target native, x86-64-v3, ..".into())),
+    }
 }
 
 /// Writes a lock file; choices for other settings that the file has already stay.

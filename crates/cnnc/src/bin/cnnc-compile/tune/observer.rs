@@ -138,6 +138,11 @@ impl<'a> Watch<'a> {
         ))
     }
 
+    /// Says something, as an event or as text.
+    pub fn tell(&self, event: &serde_json::Value, text: &str) -> Result<(), CliError> {
+        if self.json { self.event(event) } else { self.say(text) }
+    }
+
     /// Says what has become of a network.
     pub fn network(&mut self, verdict: &Verdict, lock: &Path) -> Result<(), CliError> {
         match self.json {
