@@ -18,9 +18,6 @@ pub fn tilings(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<Tiling>
     for (mr, nv) in register_tiles(sum, target, breadth) {
         for chunk in chunks(sum, nv, target, breadth) {
             for weights_outer in [true, false] {
-                if chunk < sum.channels.blocks() && !weights_outer {
-                    continue;
-                }
                 for (rows, tiles) in item_sizes(sum, mr, nv, chunk, weights_outer, target, breadth) {
                     found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer });
                 }
@@ -76,8 +73,8 @@ fn chunks(sum: &TiledSum, nv: usize, target: &Target, breadth: Breadth) -> Vec<u
         return chunks;
     }
     let budgets: &[usize] = match breadth {
-        Breadth::Offered => &[target.l2 / 2],
-        Breadth::Space => &[target.l2, target.l2 / 2, target.l2 / 4, target.l2 / 8, target.l1],
+        Breadth::Offered => &[target.l2 / 2, target.l1 / 4],
+        Breadth::Space => &[target.l2, target.l2 / 2, target.l2 / 4, target.l2 / 8, target.l1, target.l1 / 4],
     };
     for &budget in budgets.iter().filter(|&&budget| blocks * block_bytes > budget) {
         let fitting = (budget / block_bytes.max(1)).max(1);
@@ -131,7 +128,7 @@ fn item_size(
     let units = if rows == 1 { tiles } else { rows };
     let unit_work = if rows == 1 { tile_work } else { tile_work * tiles };
     let split = chunk < sum.channels.blocks();
-    let size = if split {
+    let size = if split && weights_outer {
         units
     } else if weights_outer {
         ITEM.div_ceil(unit_work.max(1))
