@@ -10,6 +10,7 @@
 //! Where the channels are split into chunks, partial sums wait in scratch, so that the weights of a chunk stay in cache
 //! over all positions of a work item. The order of summation depends on the tiling alone.
 
+mod ahead;
 mod axis;
 mod cost;
 mod lowering;
@@ -18,10 +19,11 @@ mod nest;
 mod store;
 mod tilings;
 
+pub use ahead::Ahead;
 pub use axis::{Segment, WindowAxis};
 pub use cost::{asked_ahead, multiply_adds_per_cycle, seconds};
 pub use lowering::{check, illegal, lower, whole};
-pub use microkernel::{Accumulators, Ahead, Streams};
+pub use microkernel::{Accumulators, Streams};
 pub use nest::{Emitted, Fill, Input, SPAN, emit};
 pub use tilings::tilings;
 

@@ -194,6 +194,9 @@ const STREAMS: usize = 4;
 /// Time of a tile that reads so many streams, relative to one that reads a single one.
 const STREAMS_SHARE: f64 = 0.8;
 
+/// Time over the estimate where rows of `a`, each on lines and pages of its own, feed few registers, as measured.
+const ROWS_APART: f64 = 1.15;
+
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let (Some(shape), Some(tiling)) = (fits(region, 2), Tiling::of(candidate)) else { return Work::default() };
     let weights = Weights::of(candidate);
@@ -205,6 +208,9 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     }
     if weights != Weights::Rows && region.constants[1].is_none() {
         seconds += cost::roofline(target, 0.0, 1.0, 6.0 * b_bytes, 2);
+    }
+    if shape.m > 1 && target.lanes < 16 {
+        seconds *= ROWS_APART;
     }
     if weights == Weights::Rows {
         // Rows of `b` lie far apart: a page and a cache line of their own for each step.

@@ -1,5 +1,6 @@
 //! The innermost part: accumulators of one register tile, and the loops over channels and taps that feed them.
 
+use super::ahead::{Ahead, ask_for_inputs};
 use super::{Channels, RowAxis, Segment};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, KernelBuilder, Ty, Val, Var};
 use cnnc_tensor::DType;
@@ -68,49 +69,6 @@ impl Accumulators {
     }
 }
 
-/// Which weights are asked for while others are read, so that memory works while the arithmetic does.
-///
-/// Weights that lie in one piece are used by several tiles, each of which walks over all of it. Meanwhile it asks for its
-/// part of the piece that follows.
-#[derive(Clone, Copy, Debug)]
-pub struct Ahead {
-    /// First element of the part.
-    part: Val,
-    /// First element of the piece that the tile walks over.
-    piece: Val,
-    /// Binary logarithm of the number of elements walked over for each asked for.
-    shift: u32,
-}
-
-impl Ahead {
-    /// Most tiles of a piece: over more of them the arithmetic hides that memory is slow.
-    const TILES: usize = 256;
-
-    /// For a piece of `elems` elements from `piece` on, that is used for `uses.1` positions in tiles of `mr`, now for
-    /// those from `uses.0` on; `None` where asking ahead gains nothing.
-    pub fn new(b: &mut KernelBuilder, (piece, elems): (Val, usize), uses: (Val, usize), mr: usize) -> Option<Ahead> {
-        let tiles = uses.1.div_ceil(mr);
-        if !(2..=Ahead::TILES).contains(&tiles) || elems < 16 * tiles {
-            return None;
-        }
-        let part = b.address(elems as i64, &[(piece, 1), (uses.0, (elems / uses.1) as i64)]);
-        Some(Ahead { part, piece, shift: tiles.ilog2() })
-    }
-
-    /// Asks for what stands opposite the `elems` elements of weights from `w` on.
-    fn emit(self, b: &mut KernelBuilder, buffer: Buf, w: Val, elems: usize) {
-        const LINE: usize = 16;
-        let walked = b.sub(w, self.piece);
-        let shift = b.index(i64::from(self.shift));
-        let walked = b.binary(BinOp::Shr, walked, shift);
-        let at = b.add(self.part, walked);
-        for line in 0..(elems >> self.shift).div_ceil(LINE).max(1) {
-            let at = b.offset(at, (line * LINE) as i64);
-            b.prefetch(buffer, at);
-        }
-    }
-}
-
 /// What the loops of a tile read.
 #[derive(Clone, Debug)]
 pub struct Streams<'a> {
@@ -151,30 +109,10 @@ impl Streams<'_> {
                 let full = b.index(channels.block as i64);
                 b.binary(BinOp::Min, left, full)
             };
-            self.next_inputs(b, x);
+            ask_for_inputs(self, b, x);
             self.over_rows(b, acc, 0, count, x, w);
         };
         loop_over(b, blocks, step);
-    }
-
-    /// Asks for a channel block's inputs of the next tile, where a tile reads a few lines of each block and the blocks
-    /// come from beyond the second-level cache: runs as short as that are not fetched ahead by the processor itself.
-    fn next_inputs(&self, b: &mut KernelBuilder, x: Val) {
-        const LINE: usize = 16;
-        const SHORT: usize = 6 * LINE;
-        const FAR: usize = 5 << 16;
-        let channels = self.channels;
-        let width = (self.segment.outputs as i64 * self.columns.axis.step * self.columns.x_stride) as usize;
-        let pointwise = self.columns.axis.taps == 1 && self.rows.iter().all(|(row, _)| row.axis.taps == 1);
-        let blocked = self.columns.x_stride == channels.block as i64;
-        let input = channels.blocks() * channels.x_block as usize;
-        if !(pointwise && blocked && width <= SHORT && input > FAR) {
-            return;
-        }
-        for line in 0..width.div_ceil(LINE) {
-            let at = b.offset(x, (width + line * LINE) as i64);
-            b.prefetch(self.x, at);
-        }
     }
 
     fn over_rows(&self, b: &mut KernelBuilder, acc: &Accumulators, axis: usize, count: Val, x: Val, w: Val) {

@@ -1,6 +1,6 @@
 //! The loops around the register tile: work items, chunks of channels, rows, columns, and the store with its tail.
 
-use super::microkernel::{Accumulators, Ahead, Streams};
+use super::microkernel::{Accumulators, Streams};
 use super::{ResultPlace, RowAxis, Segment, TiledSum, Tiling};
 use crate::tail::Tail;
 use crate::{Operand, Region};
@@ -338,33 +338,6 @@ impl Nest<'_> {
                 self.store(b, place, segment, first, &acc);
             }
         }
-    }
-
-    /// What the tile at column `first` asks for ahead, where a bundle's weights lie in one piece and bundles follow each
-    /// other.
-    fn ahead(&self, b: &mut KernelBuilder, place: &Place, first: Val) -> Option<Ahead> {
-        let (sum, tiling) = (self.sum, self.tiling);
-        let (channels, blocks) = (&sum.channels, sum.channels.blocks());
-        let dense = channels.w_channel == (tiling.nv * sum.lanes) as i64
-            && sum.w_bundle == blocks as i64 * channels.w_block
-            && sum.mixed_groups.is_none();
-        if !dense {
-            return None;
-        }
-        let elems = self.chunk as i64 * channels.w_block;
-        let piece = b.address(0, &[(place.w, 1), (place.blocks.0, channels.w_block)]);
-        let columns = sum.columns.axis.outputs;
-        let uses = if tiling.weights_outer && self.chunk >= blocks {
-            let row = b.address(0, &[(place.item.item, tiling.rows as i64), (place.row_in_item, 1)]);
-            let row = if self.by_columns { b.index(0) } else { row };
-            (b.address(0, &[(row, columns as i64), (first, 1)]), self.row_count * columns)
-        } else if let Some((begin, _)) = place.tiles {
-            (b.address(0, &[(first, 1), (begin, -(tiling.mr as i64))]), tiling.tiles * tiling.mr)
-        } else {
-            let rows = tiling.rows.min(self.row_count);
-            (b.address(0, &[(place.row_in_item, columns as i64), (first, 1)]), rows * columns)
-        };
-        Ahead::new(b, (piece, elems as usize), uses, tiling.mr)
     }
 
     /// Sums a tile over channel blocks. Long sums are taken span by span and the spans added up, so that the rounding
