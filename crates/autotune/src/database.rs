@@ -27,7 +27,6 @@ pub use error::DatabaseError;
 pub use exchange::Added;
 pub use gc::{Dropped, Keep};
 pub use prior::Prior;
-pub(crate) use rank::median;
 pub use rank::{Limits, Ranked};
 pub use record::{Record, SessionInfo};
 pub use session::Session;

@@ -14,6 +14,7 @@ mod paired;
 pub mod report;
 mod revision;
 pub mod search;
+pub mod statistics;
 mod trial;
 pub mod tuner;
 pub mod worker;

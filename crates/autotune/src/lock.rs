@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A section's heading and a line up to the second bar are the key of a choice; the candidate, its measured error and its
-//! time are the value. `parse(print(lock)) == lock`.
+//! time are the value. A layer that was not measured has the choice by estimate, and `-` for both. `parse(print(lock)) == lock`.
 
 use crate::workload::parts;
 use cnnc_compiler::{Bounds, Choices, MeasuredWay};
@@ -70,9 +70,16 @@ pub struct LockKey {
 pub struct LockedChoice {
     /// The candidate.
     pub candidate: Candidate,
-    /// Its measured error, relative to the largest element.
+    /// What was measured of it, if anything was.
+    pub measured: Option<Measured>,
+}
+
+/// What was measured of a choice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Error, relative to the largest element.
     pub error: f64,
-    /// Its time in seconds.
+    /// Time in seconds.
     pub seconds: f64,
 }
 
@@ -153,7 +160,9 @@ impl Lock {
                 continue;
             }
             for (key, choice) in &locked.choices {
-                let (candidate, seconds) = (choice.candidate.clone(), choice.seconds);
+                // As the only way of its layer it needs no time of its own.
+                let seconds = choice.measured.map_or(0.0, |measured| measured.seconds);
+                let candidate = choice.candidate.clone();
                 let way = MeasuredWay { input: key.input, output: key.output, candidate, seconds };
                 choices.add(section.isa, &key.workload, way);
             }
@@ -185,9 +194,11 @@ impl fmt::Display for Lock {
                 }
             }
             for (LockKey { workload, input, output }, choice) in &locked.choices {
-                let LockedChoice { candidate, error, seconds } = choice;
-                let milliseconds = seconds * 1e3;
-                writeln!(f, "{workload} | {input}>{output} | {candidate} | {error:.1e} | {milliseconds:.4} ms")?;
+                write!(f, "{workload} | {input}>{output} | {} | ", choice.candidate)?;
+                match choice.measured {
+                    Some(Measured { error, seconds }) => writeln!(f, "{error:.1e} | {:.4} ms", seconds * 1e3)?,
+                    None => writeln!(f, "- | -")?,
+                }
             }
         }
         Ok(())
@@ -216,11 +227,16 @@ fn parse_choice(line: &str) -> Result<(LockKey, LockedChoice), String> {
     let layout = |text: &str| Layout::parse(text).ok_or_else(|| format!("there is no layout `{text}`"));
     let (input, output) = layouts.split_once('>').ok_or_else(|| format!("`{layouts}` are no two layouts"))?;
     let candidate = parse_candidate(candidate).map_err(|e| format!("`{candidate}`: {e}"))?;
+    let measured = if (error, time) == ("-", "-") { None } else { Some(parse_measured(error, time)?) };
+    let key = LockKey { workload: workload.into(), input: layout(input)?, output: layout(output)? };
+    Ok((key, LockedChoice { candidate, measured }))
+}
+
+fn parse_measured(error: &str, time: &str) -> Result<Measured, String> {
     let error: f64 = error.parse().map_err(|_| format!("`{error}` is no number"))?;
     let milliseconds = time.strip_suffix(" ms").and_then(|text| text.parse::<f64>().ok());
     let seconds = milliseconds.filter(|ms| *ms >= 0.0).ok_or_else(|| format!("`{time}` is no time"))? / 1e3;
-    let key = LockKey { workload: workload.into(), input: layout(input)?, output: layout(output)? };
-    Ok((key, LockedChoice { candidate, error, seconds }))
+    Ok(Measured { error, seconds })
 }
 
 #[cfg(test)]
@@ -236,6 +252,7 @@ revision = ab
 machine = A; 1/2/3; 2 processors; fma
 conv 1x8x4x4 8x8x3x3 pad=1 tail=bias | c8>c8 | direct(mr=4, nv=1) | 3.0e-7 | 0.1250 ms
 matmul 1x8 8x16 | plain>plain | gemm(mr=1, nv=1) | 1.0e-7 | 0.0010 ms
+matmul 1x8 8x9 | plain>plain | matmul_loops() | - | -
 [x86-64-v4 threads=2 max_error=1e-4 max_workspace=268435456]
 ";
 

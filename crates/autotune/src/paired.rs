@@ -1,17 +1,16 @@
 //! Times of candidates that can be compared, though the speed of a machine changes with the hour.
 //!
 //! A candidate is measured in turn with a reference. Its time is that one's, as known before, by the ratio of both; as
-//! measured only where there was no other. The reference changes only where a candidate is faster by far: were it always
-//! the fastest so far, each change would owe a little to luck, and later candidates would look faster than equal ones
-//! before. Where two were compared in the end, the faster one there is the
+//! measured only where there was no other. The reference changes only where a candidate is faster by far: each change owes
+//! a little to luck, and later candidates look faster by that than equal ones before. Where two were compared in the end, the faster one there is the
 //! winner, whatever their first times say. All of it is a function of the trials in order.
 
-use crate::search::undisturbed;
-use crate::{Outcome, Trial};
+use crate::statistics::{Ratio, median};
+use crate::{Outcome, Samples, Trial};
 use std::collections::HashMap;
 
 /// How much faster than the reference a candidate must be to become it.
-const BY_FAR: f64 = 0.9;
+const BY_FAR: f64 = 0.6;
 /// How much faster than the winner so far a candidate must be, in turn with it, to take its place.
 const NOISE: f64 = 0.99;
 
@@ -69,19 +68,17 @@ impl Paired {
     }
 
     fn in_turn(&self, trial: &Trial) -> f64 {
-        let own = undisturbed(&trial.samples.cold);
-        let other = self.seconds(&trial.against);
-        if other.is_finite() && !trial.samples.incumbent.is_empty() {
-            other * own / undisturbed(&trial.samples.incumbent)
-        } else {
-            own
+        let Samples { cold, incumbent, .. } = &trial.samples;
+        match (self.seconds(&trial.against), Ratio::of(cold, incumbent)) {
+            (other, Some(ratio)) if other.is_finite() => other * ratio.median,
+            _ => median(cold).unwrap_or(f64::INFINITY),
         }
     }
 
     fn compared(&mut self, trial: &Trial) {
         let samples = &trial.samples;
         let own = if samples.network.is_empty() { &samples.cold } else { &samples.network };
-        let faster = undisturbed(own) < NOISE * undisturbed(&samples.incumbent);
+        let faster = Ratio::of(own, &samples.incumbent).is_some_and(|ratio| ratio.median < NOISE);
         self.settled = Some(if faster { &trial.candidate } else { &trial.against }.clone());
     }
 }
@@ -89,7 +86,7 @@ impl Paired {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Samples, Workload};
+    use crate::Workload;
 
     fn trial(candidate: &str, outcome: Outcome, against: &str, (own, other): (f64, f64)) -> Trial {
         Trial {
@@ -104,11 +101,11 @@ mod tests {
         let mut paired = Paired::default();
         paired.note(&trial("a", Outcome::Timed, "", (1.0, 0.0)));
         // Twice as slow from here on.
-        paired.note(&trial("b", Outcome::Timed, "a", (1.5, 2.0)));
-        paired.note(&trial("c", Outcome::StoppedEarly, "b", (3.0, 1.5)));
-        assert_eq!((paired.seconds("b"), paired.seconds("c"), paired.least()), (0.75, 1.5, 0.75));
+        paired.note(&trial("b", Outcome::Timed, "a", (1.0, 2.0)));
+        paired.note(&trial("c", Outcome::StoppedEarly, "b", (2.0, 1.0)));
+        assert_eq!((paired.seconds("b"), paired.seconds("c"), paired.least()), (0.5, 1.0, 0.5));
         assert_eq!((paired.seconds("d"), paired.reference()), (f64::INFINITY, Some("b")));
-        paired.note(&trial("e", Outcome::Timed, "b", (1.4, 1.5)));
+        paired.note(&trial("e", Outcome::Timed, "b", (0.7, 1.0)));
         assert_eq!(paired.reference(), Some("b"), "a little faster is not enough");
     }
 

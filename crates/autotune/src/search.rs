@@ -255,20 +255,6 @@ impl Search {
     }
 }
 
-/// The lower quartile of times, which what interrupts a run now and then does not change; infinite where there are none.
-pub fn undisturbed(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 4).copied().unwrap_or(f64::INFINITY)
-}
-
-/// The middle of some numbers; infinite where there are none.
-pub fn median(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::INFINITY)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

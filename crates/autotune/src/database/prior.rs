@@ -1,7 +1,7 @@
 //! Trials of other settings.
 
 use super::Record;
-use super::rank::median;
+use crate::statistics::median;
 use crate::{Outcome, Setting, Workload};
 
 /// What became of a candidate in another setting: on another machine, or with other code.

@@ -2,6 +2,7 @@
 
 use super::{Database, DatabaseError};
 use crate::paired::Paired;
+use crate::statistics::median;
 use crate::{Outcome, Setting, Trial, Workload};
 use std::collections::BTreeMap;
 
@@ -91,26 +92,4 @@ fn merged(trials: Vec<Trial>) -> Option<Ranked> {
     latest.error = same.iter().filter_map(|trial| trial.error).reduce(f64::max);
     let (seconds, measurements) = (median(&latest.samples.cold)?, same.len());
     Some(Ranked { trial: latest, seconds, measurements })
-}
-
-/// The median; of an even number, the mean of the middle two.
-pub(crate) fn median(times: &[f64]) -> Option<f64> {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = if sorted.len().is_multiple_of(2) { *sorted.get(sorted.len() / 2 - 1)? } else { upper };
-    Some(lower + (upper - lower) / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0]), Some(3.0));
-        assert_eq!(median(&[9.0, 1.0, 3.0]), Some(3.0));
-        assert_eq!(median(&[9.0, 1.0, 3.0, 2.0]), Some(2.5));
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Reference, Runner};
 use crate::TuneError;
+use crate::statistics::median;
 use cnnc_codegen::Backend;
 use cnnc_compiler::shapes::Layer;
 use cnnc_compiler::{Way, alone, compile_chosen};
@@ -109,11 +110,7 @@ impl Run {
     }
 
     fn timed(self) -> Timed {
-        Timed { way: self.way, warm: median(self.warm), cold: median(self.cold), error: self.error }
+        let median = |times: &[f64]| median(times).unwrap_or(f64::NAN);
+        Timed { way: self.way, warm: median(&self.warm), cold: median(&self.cold), error: self.error }
     }
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }

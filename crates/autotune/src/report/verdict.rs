@@ -3,7 +3,8 @@
 use super::format::milliseconds;
 use super::markup::{Table, escape};
 use crate::Outcome;
-use crate::database::{Record, median};
+use crate::database::Record;
+use crate::statistics::median;
 use std::collections::BTreeMap;
 
 /// The latest verdict on a network.

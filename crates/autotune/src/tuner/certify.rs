@@ -6,7 +6,8 @@
 //! rival is faster it becomes the winner: what is certified is how good the search alone was.
 
 use super::{Incumbent, Observer, Task, TuneOptions, Tuner, time};
-use crate::search::{Random, median, undisturbed};
+use crate::search::Random;
+use crate::statistics::{Ratio, median};
 use crate::worker::{End, Pool};
 use crate::{Outcome, Trial};
 use serde::Serialize;
@@ -118,12 +119,12 @@ impl Tuner<'_> {
 
 /// How long a candidate takes against the winner.
 fn ratio(trial: &Trial) -> f64 {
-    undisturbed(&trial.samples.cold) / undisturbed(&trial.samples.incumbent)
+    Ratio::of(&trial.samples.cold, &trial.samples.incumbent).map_or(f64::INFINITY, |ratio| ratio.median)
 }
 
 /// Which candidate has the least median ratio to the winner, and that ratio; 1 where there is none.
 fn least(ratios: &[&[f64]]) -> (usize, f64) {
-    let medians = ratios.iter().map(|ratios| median(ratios)).enumerate();
+    let medians = ratios.iter().map(|ratios| median(ratios).unwrap_or(f64::INFINITY)).enumerate();
     medians.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 1.0))
 }
 

@@ -6,7 +6,7 @@ use super::tasks::Place;
 use crate::failure;
 use cnnc_artifact::Variant;
 use cnnc_autotune::Setting;
-use cnnc_autotune::lock::{Lock, LockKey, Locked, LockedChoice, Section};
+use cnnc_autotune::lock::{Lock, LockKey, Locked, LockedChoice, Measured, Section};
 use cnnc_autotune::tuner::Task;
 use cnnc_cli::CliError;
 use cnnc_compiler::{Options, compile_graph};
@@ -40,19 +40,20 @@ impl MadeFor<'_> {
         Running::new(&network.name(), compile(network, &Options { choices, ..self.options.clone() })?)
     }
 
-    /// The lock of chosen points.
+    /// The lock of chosen points; layers without one have the choice by estimate.
     pub fn lock(&self, network: &Network, tasks: &[Task], pick: Pick) -> Lock {
         let Setting { backend, revision, machine, .. } = self.setting.clone();
         let mut locked = Locked { backend, revision, machine, ..Locked::default() };
         for spot in &network.spots {
-            let Some(task) = tasks.iter().position(|task| spot.place.is_of(task)) else { continue };
-            let Some(point) = pick(task) else { continue };
-            let search = &tasks[task].search;
+            let task = tasks.iter().position(|task| spot.place.is_of(task));
+            let point = task.and_then(|task| Some((&tasks[task].search, pick(task)?)));
             let Place { workload, input, output } = spot.place.clone();
-            let choice = LockedChoice {
-                candidate: search.points()[point].candidate.clone(),
-                error: search.found(point).map_or(f64::INFINITY, |found| found.error),
-                seconds: search.seconds(point),
+            let choice = match point {
+                Some((search, point)) => LockedChoice {
+                    candidate: search.points()[point].candidate.clone(),
+                    measured: search.found(point).map(|found| Measured { error: found.error, seconds: found.seconds }),
+                },
+                None => LockedChoice { candidate: spot.untuned.clone(), measured: None },
             };
             locked.choices.insert(LockKey { workload, input, output }, choice);
         }

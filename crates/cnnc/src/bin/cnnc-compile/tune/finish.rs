@@ -3,9 +3,8 @@
 use super::chosen;
 use super::networks::Network;
 use super::observer::Watch;
-use super::running::{Running, in_turn};
+use super::running::{Running, in_turn, seconds};
 use super::settle::places;
-use cnnc_autotune::search::median;
 use cnnc_autotune::tuner::Task;
 use cnnc_cli::CliError;
 use cnnc_compiler::Options;
@@ -48,7 +47,7 @@ impl Finish {
             let mut runs = [Running::new(&network.name(), variant)?];
             in_turn(&mut runs, SHORT)?;
             let places = places(&network.spots, tasks);
-            let seconds = |names: &Vec<String>| median(&runs[0].mean_of(names)) * names.len() as f64;
+            let seconds = |names: &Vec<String>| seconds(&runs[0].mean_of(names)) * names.len() as f64;
             let tuned: f64 = places.iter().map(|(_, names)| seconds(names)).sum();
             rest_ms += (runs[0].seconds() - tuned) * 1e3;
         }

@@ -1,7 +1,6 @@
 //! The gap: what the layers of a network take alone, what they take in it, and who owns the difference.
 
-use super::running::Running;
-use cnnc_autotune::search::median;
+use super::running::{Running, seconds};
 use cnnc_autotune::tuner::Task;
 use cnnc_cli::table::{Table, shortened};
 use serde::Serialize;
@@ -52,7 +51,7 @@ impl Gap {
                 count,
                 candidate: search.points()[best].candidate.to_string(),
                 alone_ms: search.seconds(best) * count as f64 * 1e3,
-                within_ms: median(&run.mean_of(names)) * count as f64 * 1e3,
+                within_ms: seconds(&run.mean_of(names)) * count as f64 * 1e3,
             })
         };
         let mut layers: Vec<Owner> = places.iter().filter_map(owner).collect();

@@ -71,7 +71,7 @@ fn list(path: &Path, target: &Target) -> Result<Network, CliError> {
         let best = best.ok_or_else(|| wrong(format!("nothing computes {layer}")))?;
         let place = Place { workload: layer.workload(), input: best.input, output: best.output };
         let (name, count) = (place.workload.clone(), layer.count);
-        spots.push(Spot { name, place, layer, count, untuned: best.candidate.to_string() });
+        spots.push(Spot { name, place, layer, count, untuned: best.candidate.clone() });
     }
     Ok(Network { path: path.to_path_buf(), graph: None, spots })
 }

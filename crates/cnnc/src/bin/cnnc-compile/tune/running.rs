@@ -1,7 +1,7 @@
 //! A network that runs, timed as a whole and layer by layer.
 
 use cnnc_artifact::Variant;
-use cnnc_autotune::search::median;
+use cnnc_autotune::statistics::median;
 use cnnc_cli::{CliError, feeds};
 use cnnc_runtime::{Model, Session, Timeline};
 use cnnc_tensor::Tensor;
@@ -60,7 +60,7 @@ impl Running {
 
     /// Median seconds of a run.
     pub fn seconds(&self) -> f64 {
-        median(&self.totals)
+        seconds(&self.totals)
     }
 
     /// Seconds in each run of the layers of some names, their mean.
@@ -74,8 +74,13 @@ impl Running {
 
     /// Median seconds of all layers together.
     pub fn all_layers(&self) -> f64 {
-        self.layers.iter().map(|times| median(times)).sum()
+        self.layers.iter().map(|times| seconds(times)).sum()
     }
+}
+
+/// Median of the times of runs; infinite where there was none.
+pub fn seconds(times: &[f64]) -> f64 {
+    median(times).unwrap_or(f64::INFINITY)
 }
 
 /// Runs networks in turn, for so long.

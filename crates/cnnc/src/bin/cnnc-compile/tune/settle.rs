@@ -11,7 +11,7 @@ use super::observer::Watch;
 use super::running::{Running, in_turn};
 use super::tasks::Spot;
 use super::verdict::untuned;
-use cnnc_autotune::search::undisturbed;
+use cnnc_autotune::statistics::Ratio;
 use cnnc_autotune::tuner::{Observer, Task};
 use cnnc_autotune::{Outcome, Samples, Trial};
 use cnnc_cli::CliError;
@@ -81,7 +81,8 @@ fn ranked(task: &Task) -> Vec<usize> {
 fn compare(task: &mut Task, names: &[String], points: &[usize], runs: &[Running], watch: &mut Watch) {
     let times: Vec<Vec<f64>> = runs.iter().map(|run| run.mean_of(names)).collect();
     let mut order: Vec<usize> = (1..points.len()).filter(|&k| !times[k].is_empty()).collect();
-    order.sort_by(|&a, &b| undisturbed(&times[b]).total_cmp(&undisturbed(&times[a])));
+    let ratio = |k: usize| Ratio::of(&times[k], &times[0]).map_or(f64::INFINITY, |ratio| ratio.median);
+    order.sort_by(|&a, &b| ratio(b).total_cmp(&ratio(a)));
     let mut winner = 0;
     for k in order {
         let samples = Samples { network: times[k].clone(), incumbent: times[winner].clone(), ..Samples::default() };

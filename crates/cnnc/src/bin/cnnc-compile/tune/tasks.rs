@@ -51,7 +51,7 @@ pub struct Spot {
     /// How often it is there under this name.
     pub count: usize,
     /// The candidate that is chosen by estimate.
-    pub untuned: String,
+    pub untuned: Candidate,
 }
 
 /// Each layer of a graph that can be tuned.
@@ -61,7 +61,7 @@ pub fn spots(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Vec<Spot
     let spot = |layer: Layer, name: &str| {
         let node = by_name.get(name)?;
         let (input, output) = (chosen.ty(node.inputs[0]).layout, chosen.ty(node.outputs[0]).layout);
-        let (name, untuned) = (name.to_string(), node.candidate.as_ref()?.to_string());
+        let (name, untuned) = (name.to_string(), node.candidate.clone()?);
         Some(Spot { name, place: Place { workload: layer.workload(), input, output }, layer, count: 1, untuned })
     };
     Ok(graph.nodes().filter_map(|(_, node)| spot(layer_of(graph, node)?, &node.name)).collect())
@@ -100,7 +100,7 @@ pub fn of(
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
         for Spot { place, layer, untuned, count, .. } in &network.spots {
-            own.entry(place.clone()).or_insert((layer.clone(), untuned.clone(), 0)).2 += count;
+            own.entry(place.clone()).or_insert((layer.clone(), untuned.to_string(), 0)).2 += count;
         }
         for (place, (layer, candidate, count)) in own {
             shared += usize::from(found.contains_key(&place));

@@ -7,10 +7,10 @@ use super::chosen::{MadeFor, compile};
 use super::gap::Gap;
 use super::networks::Network;
 use super::picks::picks;
-use super::running::{Running, in_turn};
+use super::running::{Running, in_turn, seconds};
 use super::settle::places;
 use cnnc_autotune::lock::Lock;
-use cnnc_autotune::search::median;
+use cnnc_autotune::statistics::Ratio;
 use cnnc_autotune::tuner::Task;
 use cnnc_autotune::{Outcome, Samples, Trial, Workload};
 use cnnc_cli::CliError;
@@ -73,15 +73,19 @@ pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor)
 
 /// Whether the picks stay: where the network is not slower with them, or where they keep a bound.
 fn kept(trial: &Trial) -> bool {
-    let samples = &trial.samples;
-    trial.candidate.starts_with(WITHIN) || median(&samples.network) <= NOISE * median(&samples.incumbent)
+    trial.candidate.starts_with(WITHIN) || gain(trial) * NOISE >= 1.0
 }
 
-/// The point that is chosen without tuning, as far as it was tried.
+/// How many times as fast the network is with the picks, as both ran in turn.
+fn gain(trial: &Trial) -> f64 {
+    Ratio::of(&trial.samples.incumbent, &trial.samples.network).map_or(1.0, |ratio| ratio.median)
+}
+
+/// The point that is chosen without tuning, where it was timed.
 pub fn untuned(task: &Task) -> Option<usize> {
     let Task { untuned, search, .. } = task;
     let first = search.point_named(untuned);
-    first.filter(|&point| search.found(point).is_some_and(|found| found.complete)).or_else(|| search.best())
+    first.filter(|&point| search.found(point).is_some_and(|found| found.complete))
 }
 
 fn trial(network: &Network, bound: Option<u64>, before: &[f64], after: &[f64]) -> Trial {
@@ -97,7 +101,7 @@ impl Verdict {
     /// Milliseconds before and after.
     fn times(&self) -> (f64, f64) {
         let samples = &self.trial.samples;
-        (median(&samples.incumbent) * 1e3, median(&samples.network) * 1e3)
+        (seconds(&samples.incumbent) * 1e3, seconds(&samples.network) * 1e3)
     }
 
     /// As text.
@@ -108,7 +112,7 @@ impl Verdict {
         format!(
             "{name}: {before:.3} ms untuned, {after:.3} ms tuned ({:.3} times as fast){kept}\n  \
              {changed} of {all} layers have another candidate; wrote {}\n{}",
-            before / after,
+            gain(trial),
             lock.display(),
             gap.text()
         )
@@ -119,7 +123,7 @@ impl Verdict {
         let Verdict { name, changed: (changed, all), gap, trial, .. } = self;
         let (before, after) = self.times();
         json!({
-            "event": "network", "model": name, "untuned_ms": before, "tuned_ms": after, "changed": changed,
+            "event": "network", "model": name, "untuned_ms": before, "tuned_ms": after, "gain": gain(trial), "changed": changed,
             "layers": all, "kept": kept(trial), "lock": lock.display().to_string(), "gap": gap,
         })
     }
