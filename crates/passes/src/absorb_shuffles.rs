@@ -110,8 +110,7 @@ impl Shuffle {
                 return None;
             }
             let ends = matches!(&node.op, Op::Conv { .. }) && !is_depthwise(graph, node);
-            let (op, through) =
-                if ends { (self.into_convolution(graph, node)?, 0) } else { self.through(graph, node)? };
+            let (op, through) = if ends { (self.convolution(graph, node)?, 0) } else { self.through(graph, node)? };
             let constants = self.constants(graph, node, through)?;
             way.push(Shuffled { id, op, constants });
             if ends {
@@ -122,7 +121,7 @@ impl Shuffle {
     }
 
     /// A convolution that takes the shuffle.
-    fn into_convolution(&self, graph: &Graph, node: &Node) -> Option<Op> {
+    fn convolution(&self, graph: &Graph, node: &Node) -> Option<Op> {
         let Op::Conv { window, groups, interleaved, tail } = &node.op else { return None };
         let outputs = graph.ty(node.outputs[0]).dims[1];
         let interleaved = match (*groups, *interleaved) {

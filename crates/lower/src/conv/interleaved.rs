@@ -48,7 +48,7 @@ impl Grouped {
             && shape.group_outputs() > 1
             && shape.channels * shape.outputs * shape.taps() * 4 <= MOST_BYTES
             && !Tail::needs_coordinates(region);
-        fits.then(|| Grouped { shape: ConvShape { interleaved: false, ..shape }, lanes: target.lanes })
+        fits.then_some(Grouped { shape: ConvShape { interleaved: false, ..shape }, lanes: target.lanes })
     }
 
     /// Whether every group fills whole blocks.
