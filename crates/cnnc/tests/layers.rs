@@ -11,6 +11,7 @@ const LAYERS: &str = "\
 # every operator
 conv 1x16x10x10 24x16x3x3 pad=1 tail=bias+relu count=3  # a
 conv 1x16x9 16x1x3 pad=0:2 groups=16
+conv 1x12x10x9 60x3x1x1 groups=4 outputs=interleaved tail=bias+relu
 conv_transpose 1x8x5x5 8x8x3x3 stride=2 pad=1 output_pad=1 tail=bias
 
 matmul 3x33 40x33 transpose=b tail=bias+add
@@ -23,7 +24,7 @@ fn layers_are_timed_and_compared_with_exact_sums() {
     let report: Value =
         serde_json::from_str(&folder.ok("bench-layers layers.txt --candidates all --seconds 0.001 --json")).unwrap();
     let layers = report["layers"].as_array().unwrap();
-    assert_eq!((layers.len(), &report["complete"]), (4, &Value::from(true)));
+    assert_eq!((layers.len(), &report["complete"]), (5, &Value::from(true)));
     for layer in layers {
         let candidates = layer["candidates"].as_array().unwrap();
         assert!(!candidates.is_empty(), "{layer}");
@@ -58,6 +59,7 @@ fn bad_shapes_are_named_by_line() {
         ("conv 1x4x2x2 4x4x3x3", "line 1: window of extent 3 is larger"),
         ("matmul 99999999x99999 99999x9", "GiB"),
         ("matmul 1x0 0x4", "line 1: a dim is 0"),
+        ("conv 1x4x2x2 4x2x1x1 groups=2 outputs=mixed", "line 1: outputs=mixed: it can only be interleaved"),
         ("# nothing", "no layer to time"),
     ] {
         folder.write("bad.txt", text.as_bytes());

@@ -15,6 +15,7 @@
 //! | `pad=1`, `pad=1x0`, `pad=0x0:1x1` | padding of all axes, of each, before and after each | 0 |
 //! | `dilation=2` | step between taps | 1 |
 //! | `groups=32` | groups | 1 |
+//! | `outputs=interleaved` | channel `o` of the result is of group `o % groups` | group after group |
 //! | `output_pad=1` | of a transposed convolution | 0 |
 //! | `transpose=a`, `b` or `ab` | operands of a product that are stored transposed | none |
 //! | `weights=input` | the second operand is no constant | constant |

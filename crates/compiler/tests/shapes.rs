@@ -37,8 +37,9 @@ fn identity() -> Expr {
 
 /// An operator without a tail, and the dims of its two operands.
 fn product() -> impl Strategy<Value = (Op, Vec<usize>, Vec<usize>)> {
-    let conv =
-        (1..4usize, 1..4usize, 1..4usize, 1..4usize, any::<bool>()).prop_flat_map(|(rank, groups, c, o, back)| {
+    let conv = (1..4usize, 1..4usize, 1..4usize, 1..4usize, any::<[bool; 2]>()).prop_flat_map(
+        |(rank, groups, c, o, flags)| {
+            let [back, interleaved] = flags;
             (window(rank), prop::collection::vec(8..12usize, rank), prop::collection::vec(0..2usize, rank)).prop_map(
                 move |(window, sizes, output_pads)| {
                     let x = [vec![2, groups * c], sizes].concat();
@@ -46,12 +47,13 @@ fn product() -> impl Strategy<Value = (Op, Vec<usize>, Vec<usize>)> {
                     let w = [vec![first, second], window.kernel.clone()].concat();
                     let op = match back {
                         true => Op::ConvTranspose { window, output_pads, groups, tail: identity() },
-                        false => Op::Conv { window, groups, tail: identity() },
+                        false => Op::Conv { window, groups, interleaved, tail: identity() },
                     };
                     (op, x, w)
                 },
             )
-        });
+        },
+    );
     let matmul = (1..5usize, 1..5usize, 1..5usize, any::<bool>(), any::<bool>(), 0..2usize).prop_map(
         |(m, k, n, trans_a, trans_b, batch)| {
             let matrix = |turned, rows, columns| if turned { vec![columns, rows] } else { vec![rows, columns] };
@@ -118,9 +120,10 @@ proptest! {
 
 #[test]
 fn words_and_keys_mean_what_the_documentation_says() {
-    let text = "conv 1x4x9x8 6x2x3x1 stride=2x1 pad=0x1:2x0 dilation=2x1 groups=2 tail=bias+add+relu count=3 # here #1";
+    let text = "conv 1x4x9x8 6x2x3x1 stride=2x1 pad=0x1:2x0 dilation=2x1 groups=2 outputs=interleaved \
+                tail=bias+add+relu count=3 # here #1";
     let layers = parse_layers(text).unwrap();
-    let Op::Conv { window, groups, tail } = &layers[0].op else { panic!("{layers:?}") };
+    let Op::Conv { window, groups, interleaved: true, tail } = &layers[0].op else { panic!("{layers:?}") };
     let want = Window {
         kernel: vec![3, 1],
         strides: vec![2, 1],

@@ -64,7 +64,7 @@ fn large_convolutions_match_naive_loops() {
                 }
             }
         }
-        let op = Op::Conv { window, groups, tail: Expr::input(0) };
+        let op = Op::Conv { window, groups, interleaved: false, tail: Expr::input(0) };
         assert_near(&eval_op(&op, &[&x, &w]).unwrap()[0], &want);
     }
 }

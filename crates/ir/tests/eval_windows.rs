@@ -90,14 +90,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn convolution(c in case(), blocked: bool) {
+    fn convolution(c in case(), blocked: bool, interleaved: bool) {
         let (channels, outputs) = (c.groups * c.group_in, c.groups * c.group_out);
         let x = tensor(&[&[c.batch, channels][..], &c.sizes].concat(), c.seed);
         let w = tensor(&[&[outputs, c.group_in][..], &c.window.kernel].concat(), c.seed + 1);
         let mut bias_dims = vec![1; c.sizes.len() + 1];
         bias_dims[0] = outputs;
         let bias = tensor(&bias_dims, c.seed + 2);
-        let op = Op::Conv { window: c.window.clone(), groups: c.groups, tail: bias_relu() };
+        let op = Op::Conv { window: c.window.clone(), groups: c.groups, interleaved, tail: bias_relu() };
         let input = if blocked { x.with_layout(Layout::Blocked(4)).unwrap() } else { x.clone() };
         let y = eval_op(&op, &[&input, &w, &bias]).unwrap().remove(0);
         prop_assert_eq!(y.layout(), input.layout());
@@ -108,7 +108,8 @@ proptest! {
             for i in 0..c.group_in {
                 for tap in tuples(&c.window.kernel) {
                     let from = source(&c.window, &index[2..], &tap);
-                    let channel = (o / c.group_out * c.group_in + i) as isize;
+                    let group = if interleaved { o % c.groups } else { o / c.group_out };
+                    let channel = (group * c.group_in + i) as isize;
                     let value = at(&x, &[&[n as isize, channel][..], &from].concat()).unwrap_or(0.0);
                     let tap: Vec<isize> = tap.iter().map(|&t| t as isize).collect();
                     sum += value * at(&w, &[&[o as isize, i as isize][..], &tap].concat()).unwrap();
@@ -272,7 +273,7 @@ fn window_times() {
         pads_end: vec![k / 2; 2],
     };
     let (x, w) = (tensor(&[1, 256, 28, 28], 1), tensor(&[256, 256, 3, 3], 2));
-    let conv = |k: usize| Op::Conv { window: window(k), groups: 1, tail: Expr::input(0) };
+    let conv = |k: usize| Op::Conv { window: window(k), groups: 1, interleaved: false, tail: Expr::input(0) };
     run("3x3 on 28x28", conv(3), &[&x, &w], 2.0 * 256.0 * 256.0 * 9.0 * 784.0);
     let w = tensor(&[256, 256, 1, 1], 2);
     run("1x1 on 28x28", conv(1), &[&x, &w], 2.0 * 256.0 * 256.0 * 784.0);

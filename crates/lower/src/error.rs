@@ -97,7 +97,7 @@ pub fn terms(region: &Region) -> f64 {
             let dims = &region.inputs[0].dims;
             dims.iter().rev().nth(usize::from(*trans_a)).copied().unwrap_or(1) as f64
         }
-        _ => ConvShape::of(region)
+        _ => ConvShape::of_any_order(region)
             .or_else(|| ConvShape::of_transposed(region))
             .map_or(1.0, |s| (s.group_channels() * s.taps()) as f64),
     }

@@ -15,6 +15,7 @@ struct Problem {
     channels: usize,
     outputs: usize,
     groups: usize,
+    interleaved: bool,
     input: Vec<usize>,
     window: Window,
 }
@@ -33,11 +34,15 @@ impl Problem {
     /// A square problem in two dimensions: channels, outputs, extent, kernel, stride, padding.
     fn square(channels: usize, outputs: usize, extent: usize, kernel: usize, stride: usize, pad: usize) -> Problem {
         let window = window(&[kernel; 2], &[stride; 2], &[1; 2], &[pad; 2], &[pad; 2]);
-        Problem { images: 1, channels, outputs, groups: 1, input: vec![extent; 2], window }
+        Problem { images: 1, channels, outputs, groups: 1, interleaved: false, input: vec![extent; 2], window }
     }
 
     fn grouped(self, groups: usize) -> Problem {
         Problem { groups, ..self }
+    }
+
+    fn interleaved(self, groups: usize) -> Problem {
+        Problem { groups, interleaved: true, ..self }
     }
 
     fn output(&self) -> Vec<usize> {
@@ -55,9 +60,10 @@ impl Problem {
             let channel_choices = [1, 3, 4, lanes, 2 * lanes, lanes + 3, 24];
             let output_choices = [1, 5, lanes, 2 * lanes, 3 * lanes, 2 * lanes + 1, 40];
             let (mut channels, mut outputs) = (random.pick(&channel_choices), random.pick(&output_choices));
-            let mut groups = 1;
+            let (mut groups, mut interleaved) = (1, false);
             if random.below(3) == 0 {
                 groups = random.pick(&[2, 3, lanes]);
+                interleaved = random.below(2) == 0;
                 let (per_in, per_out) = random.pick(&[(1, 1), (1, 2), (4, 4), (2, 3), (lanes, lanes), (5, 7)]);
                 (channels, outputs) = (groups * per_in, groups * per_out);
             }
@@ -74,7 +80,8 @@ impl Problem {
             let fits = (0..rank).all(|k| {
                 input[k] + window.pads_begin[k] + window.pads_end[k] > (window.kernel[k] - 1) * window.dilations[k]
             });
-            let problem = Problem { images: random.pick(&[1, 1, 2]), channels, outputs, groups, input, window };
+            let images = random.pick(&[1, 1, 2]);
+            let problem = Problem { images, channels, outputs, groups, interleaved, input, window };
             if fits && problem.cost() < 60_000 {
                 return problem;
             }
@@ -93,6 +100,11 @@ impl Problem {
         dims
     }
 
+    fn op(&self, tail: Tail) -> Op {
+        let (window, groups, interleaved) = (self.window.clone(), self.groups, self.interleaved);
+        Op::Conv { window, groups, interleaved, tail: tail.expr() }
+    }
+
     /// Checks the problem under a tail; which of its operands are of the result's layout is told by `tail`.
     fn check(&self, random: &mut Random, target: &Target, layouts: (Layout, Layout), tail: Tail) -> BTreeSet<String> {
         let mut weights = vec![self.outputs, self.channels / self.groups];
@@ -102,7 +114,7 @@ impl Problem {
         let mut inputs = vec![x.with_layout(layouts.0).unwrap(), w];
         let result = self.dims(self.outputs, &self.output());
         inputs.extend(tail.operands(random, &result, layouts.1));
-        let op = Op::Conv { window: self.window.clone(), groups: self.groups, tail: tail.expr() };
+        let op = self.op(tail);
         let found = Case::new(op, inputs).result_layout(layouts.1).constants(&[1]).tolerance(1e-5).check(target);
         found.into_iter().map(|c| c.algorithm).collect()
     }
@@ -223,6 +235,16 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(20, 40, 5, 3, 1, 1).grouped(20), blocked, "grouped", Tail::Residual);
         takes(Problem::square(51, 60, 5, 1, 1, 0).grouped(3), blocked, "grouped_dense", Tail::Residual);
         takes(Problem::square(20, 30, 5, 3, 2, 1).grouped(5), blocked, "grouped_dense", Tail::Shift);
+        takes(Problem::square(28, 136, 5, 1, 1, 0).interleaved(4), blocked, "interleaved", Tail::Bias);
+        takes(Problem::square(36, 64, 5, 1, 1, 0).interleaved(4), blocked, "interleaved", Tail::Residual);
+        takes(Problem::square(51, 60, 5, 1, 1, 0).interleaved(3), blocked, "interleaved", Tail::Shift);
+        takes(Problem::square(32, 64, 6, 3, 2, 1).interleaved(2), blocked, "interleaved", Tail::Residual);
+        takes(
+            Problem { images: 2, ..Problem::square(32, 64, 5, 1, 1, 0).interleaved(2) },
+            blocked,
+            "interleaved",
+            Tail::Bias,
+        );
         takes(Problem::square(40, 72, 6, 1, 1, 0), blocked, "pointwise", Tail::Residual);
         takes(Problem::square(24, 32, 9, 1, 2, 0), blocked, "pointwise", Tail::Bias);
         takes(Problem::square(40, 72, 5, 1, 1, 0), blocked, "strassen", Tail::Residual);
@@ -238,6 +260,8 @@ fn plain_layouts_have_a_tuned_algorithm() {
             (Problem::square(5, 3, 20, 3, 1, 1), Tail::Residual),
             (Problem::square(4, 9, 19, 5, 2, 2), Tail::Bias),
             (Problem::square(6, 4, 12, 1, 1, 0).grouped(2), Tail::Identity),
+            (Problem::square(12, 60, 19, 1, 1, 0).interleaved(4), Tail::Bias),
+            (Problem::square(6, 9, 7, 3, 2, 1).interleaved(3), Tail::Residual),
         ] {
             let found = problem.check(&mut random, &target, (Layout::Plain, Layout::Plain), tail);
             assert!(found.contains("direct_plain"), "{found:?}");
@@ -255,8 +279,7 @@ fn plain_loops_take_every_element_type() {
             weights.extend(&problem.window.kernel);
             let x = random.tensor(dtype, &problem.dims(problem.channels, &problem.input));
             let w = random.tensor(dtype, &weights);
-            let op = Op::Conv { window: problem.window.clone(), groups: problem.groups, tail: Tail::Identity.expr() };
-            Case::new(op, vec![x, w]).tolerance(2e-3).check_all();
+            Case::new(problem.op(Tail::Identity), vec![x, w]).tolerance(2e-3).check_all();
         }
     }
 }

@@ -12,7 +12,7 @@ use cnnc_tensor::{DType, Layout, Tensor};
 use common::{Random, targets};
 
 /// The algorithms that have parameters.
-const MULTIPLYING: [&str; 10] = [
+const MULTIPLYING: [&str; 11] = [
     "depthwise",
     "direct",
     "direct_plain",
@@ -21,6 +21,7 @@ const MULTIPLYING: [&str; 10] = [
     "grouped",
     "grouped_dense",
     "im2col",
+    "interleaved",
     "pointwise",
     "transposed_phases",
 ];
@@ -42,7 +43,10 @@ fn problems(random: &mut Random, lanes: usize) -> Vec<(Op, Vec<Tensor>, TensorTy
             let x = random.tensor(DType::F32, &[1, 12, 9, 7]).with_layout(layouts.0).unwrap();
             let w = random.tensor(DType::F32, &[24, 12 / groups, 3, 3]);
             let result = TensorType { dtype: DType::F32, dims: vec![1, 24, 5, 7], layout: layouts.1 };
-            problems.push((Op::Conv { window: window(1), groups, tail: tail() }, vec![x, w], result));
+            for interleaved in [false, true] {
+                let op = Op::Conv { window: window(1), groups, interleaved, tail: tail() };
+                problems.push((op, vec![x.clone(), w.clone()], result.clone()));
+            }
         }
     }
     let x = random.tensor(DType::F32, &[1, 12, 4, 5]).with_layout(blocked).unwrap();

@@ -51,7 +51,7 @@ struct Fold<'a> {
 }
 
 fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
-    let Op::Conv { window, groups, tail } = &node.op else { return None };
+    let Op::Conv { window, groups, interleaved, tail } = &node.op else { return None };
     let map = graph.node(graph.producer(node.inputs[0])?);
     let (Op::Map { expr, .. }, None) = (&map.op, &map.candidate) else { return None };
     let weights = graph.constant(node.inputs[1])?;
@@ -70,7 +70,9 @@ fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
     if !whole || !once || !finite || (shifted && padded) {
         return None;
     }
-    let (scaled, sums) = fold_weights(weights, *groups, &affine.scale, &affine.shift);
+    let outputs = weights.dims()[0] / groups;
+    let group = |output: usize| if *interleaved { output % groups } else { output / outputs.max(1) };
+    let (scaled, sums) = fold_weights(weights, &group, &affine.scale, &affine.shift);
     let operand = (node.inputs.len() - 1) as u32;
     let new_tail = match (shifted, tail.nodes().iter().position(|n| *n == ExprNode::Input(0))) {
         (true, Some(start)) => replace_beginning(tail, cnnc_ir::expr::ExprId(start as u32), Some(operand)),
@@ -82,12 +84,13 @@ fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
     if !is_finite(&scaled) || !bias.as_ref().is_none_or(is_finite) {
         return None;
     }
-    let op = Op::Conv { window: window.clone(), groups: *groups, tail: new_tail };
+    let op = Op::Conv { window: window.clone(), groups: *groups, interleaved: *interleaved, tail: new_tail };
     Some(Fold { source: map.inputs[image], name: &map.name, op, weights: scaled, bias })
 }
 
 /// The weights `[O, C/groups, ..]` times the input channels' scales, and for each output the weighted sum of shifts.
-fn fold_weights(weights: &Tensor, groups: usize, scale: &[f64], shift: &[f64]) -> (Tensor, Vec<f64>) {
+/// `group` says which group an output reads.
+fn fold_weights(weights: &Tensor, group: &dyn Fn(usize) -> usize, scale: &[f64], shift: &[f64]) -> (Tensor, Vec<f64>) {
     let mut scaled = weights.clone();
     let (outputs, inputs) = (weights.dims()[0], weights.dims()[1]);
     let taps: usize = weights.dims()[2..].iter().product();
@@ -95,7 +98,7 @@ fn fold_weights(weights: &Tensor, groups: usize, scale: &[f64], shift: &[f64]) -
     if let Some(values) = scaled.as_slice_mut::<f32>() {
         for (k, value) in values.iter_mut().enumerate() {
             let output = k / (inputs * taps);
-            let channel = output / (outputs / groups).max(1) * inputs + k / taps % inputs;
+            let channel = group(output) * inputs + k / taps % inputs;
             sums[output] += f64::from(*value) * shift[channel];
             *value = (f64::from(*value) * scale[channel]) as f32;
         }

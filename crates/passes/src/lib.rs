@@ -3,6 +3,7 @@
 //! A pass cannot fail: it rewrites or leaves alone. The pipeline is the list [`PIPELINE`]; a new pass is a file and a
 //! line there.
 
+mod absorb_shuffles;
 mod affine;
 mod canonicalize_maps;
 mod eliminate_common_subexpressions;
@@ -54,6 +55,7 @@ pub const PIPELINE: &[&Pass] = &[
     &fold_input_scale::PASS,
     &sink_reshapes::PASS,
     &fuse_tails::PASS,
+    &absorb_shuffles::PASS,
     &fold_scale::PASS,
     &fold_constants::PASS,
     &canonicalize_maps::PASS,

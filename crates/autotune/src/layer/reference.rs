@@ -29,8 +29,11 @@ impl Reference {
         let (x, w) = (&contents[0], &contents[1]);
         let (floats, weights) = (x.as_slice::<f32>().unwrap_or_default(), w.as_slice::<f32>().unwrap_or_default());
         let sum: Box<Sum> = match &layer.op {
-            Op::Conv { window, groups, .. } => {
-                Box::new(move |at| convolve(window, *groups, (x.dims(), floats), (w.dims(), weights), at))
+            Op::Conv { window, groups, interleaved, .. } => {
+                let (groups, outputs) = (*groups, w.dims()[0]);
+                let group =
+                    move |o: usize| if *interleaved { o % groups.max(1) } else { o / (outputs / groups.max(1)).max(1) };
+                Box::new(move |at| convolve(window, group(at[1]), (x.dims(), floats), (w.dims(), weights), at))
             }
             Op::MatMul { trans_a, trans_b, .. } => {
                 Box::new(move |at| product((x.dims(), floats, *trans_a), (w.dims(), weights, *trans_b), at))
@@ -98,9 +101,9 @@ fn in_f64(expr: &Expr) -> Expr {
     builder.finish(result)
 }
 
-fn convolve(window: &Window, groups: usize, x: (&[usize], &[f32]), w: (&[usize], &[f32]), at: &[usize]) -> f64 {
+/// The sum at a place of the result, whose channel reads the channels of `group`.
+fn convolve(window: &Window, group: usize, x: (&[usize], &[f32]), w: (&[usize], &[f32]), at: &[usize]) -> f64 {
     let group_channels = w.0[1];
-    let group = at[1] / (w.0[0] / groups.max(1)).max(1);
     let (pixels, taps) = (x.0[2..].iter().product::<usize>(), w.0[2..].iter().product::<usize>());
     // Offset in the image of each tap that does not see padding.
     let seen: Vec<(usize, usize)> = (0..taps)

@@ -45,7 +45,10 @@ fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
     let (x, w) = (operand("input")?, operand("weights")?);
     let mut keys = Keys::read(words)?;
     let mut op = match name {
-        "conv" => Op::Conv { window: keys.window(&x, &w)?, groups: keys.number("groups", 1)?, tail: Expr::input(0) },
+        "conv" => {
+            let (window, groups) = (keys.window(&x, &w)?, keys.number("groups", 1)?);
+            Op::Conv { window, groups, interleaved: keys.flag("outputs", "interleaved")?, tail: Expr::input(0) }
+        }
         "conv_transpose" => {
             let window = keys.window(&x, &w)?;
             let output_pads = keys.axes("output_pad", window.kernel.len(), 0)?;
@@ -60,11 +63,7 @@ fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
         }
         _ => return Err(format!("unknown operator {name}: known are conv, conv_transpose and matmul")),
     };
-    let constant = match keys.take("weights") {
-        None => true,
-        Some("input") => false,
-        Some(other) => return Err(format!("weights={other}: it can only be input")),
-    };
+    let constant = !keys.flag("weights", "input")?;
     let count = keys.number("count", 1)?;
     let operands = vec![LayerOperand { dims: x, constant: false }, LayerOperand { dims: w, constant }];
     let layer = Layer { op: op.clone(), operands, count, note: note.into() };
@@ -151,6 +150,15 @@ impl<'a> Keys<'a> {
     fn number(&mut self, key: &str, usual: usize) -> Result<usize, String> {
         let Some(text) = self.take(key) else { return Ok(usual) };
         text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("{key}={text}: it is to be a number above 0"))
+    }
+
+    /// Whether a key is there that can have one value only.
+    fn flag(&mut self, key: &str, value: &str) -> Result<bool, String> {
+        match self.take(key) {
+            None => Ok(false),
+            Some(text) if text == value => Ok(true),
+            Some(other) => Err(format!("{key}={other}: it can only be {value}")),
+        }
     }
 
     /// A number for each axis, or one for all.

@@ -17,7 +17,10 @@ impl fmt::Display for Layer {
             write!(f, " {}", dims(&operand.dims))?;
         }
         match &self.op {
-            Op::Conv { window, groups, .. } => write_window(f, window, *groups)?,
+            Op::Conv { window, groups, interleaved, .. } => {
+                write_window(f, window, *groups)?;
+                f.write_str(if *interleaved { " outputs=interleaved" } else { "" })?;
+            }
             Op::ConvTranspose { window, output_pads, groups, .. } => {
                 write_window(f, window, *groups)?;
                 write_axes(f, "output_pad", output_pads, 0)?;

@@ -62,6 +62,8 @@ pub struct Problem {
     pub channels: usize,
     pub outputs: usize,
     pub groups: usize,
+    /// Output `o` is of group `o % groups`.
+    pub interleaved: bool,
     pub input: Vec<usize>,
     pub window: Window,
     pub tail: Tail,
@@ -83,6 +85,7 @@ impl Problem {
         let rank = random.pick(&[1, 2, 2, 2, 2, 2, 3]);
         let counts = [1, 2, 3, 5, 8, 12, 16, 17, 24, 31, 32, 33, 48, 64, 72, 100, 128, 200, 257, 512];
         let (mut channels, mut outputs, mut groups) = (random.pick(&counts), random.pick(&counts[..17]), 1);
+        let mut interleaved = false;
         match random.below(8) {
             // Depthwise, some with a multiplier.
             0 => {
@@ -93,6 +96,7 @@ impl Problem {
                 groups = random.pick(&[2, 3, 4, 8, 32]);
                 let (per_in, per_out) = random.pick(&[(4, 4), (2, 3), (8, 8), (16, 16), (5, 7), (3, 8)]);
                 (channels, outputs) = (groups * per_in, groups * per_out);
+                interleaved = random.below(2) == 0;
             }
             _ => {}
         }
@@ -133,7 +137,7 @@ impl Problem {
         let pads_end = if random.below(4) > 0 { pads_begin.clone() } else { pads(random) };
         let tail = random.pick(&[Tail::Nothing, Tail::Bias, Tail::Residual]);
         let window = Window { kernel, strides, dilations, pads_begin, pads_end };
-        Problem { images: random.pick(&[1, 1, 2]), channels, outputs, groups, input, window, tail }
+        Problem { images: random.pick(&[1, 1, 2]), channels, outputs, groups, interleaved, input, window, tail }
     }
 
     /// Spatial result extents; 0 where the window does not fit.
@@ -184,7 +188,7 @@ impl Problem {
             value = b.unary(UnaryOp::Relu, value);
         }
         let tail: Expr = b.finish(value);
-        Op::Conv { window: self.window.clone(), groups: self.groups, tail }
+        Op::Conv { window: self.window.clone(), groups: self.groups, interleaved: self.interleaved, tail }
     }
 
     /// The exact result, row-major, and what declared errors are relative to: the largest element, or where sums happen
@@ -205,7 +209,8 @@ impl Problem {
                     let position = [at / output[2] / output[1], at / output[2] % output[1], at % output[2]];
                     let mut sum = 0.0;
                     for c in 0..per_in {
-                        let channel = image * self.channels + o / per_out * per_in + c;
+                        let group = if self.interleaved { o % self.groups } else { o / per_out };
+                        let channel = image * self.channels + group * per_in + c;
                         for tap in 0..kernel.iter().product() {
                             let tap_at = [tap / kernel[2] / kernel[1], tap / kernel[2] % kernel[1], tap % kernel[2]];
                             let from = |k: usize| {
@@ -259,6 +264,8 @@ impl fmt::Display for Problem {
             by(&w.kernel)
         )?;
         write!(f, ", strides {}, dilations {}", by(&w.strides), by(&w.dilations))?;
-        write!(f, ", pads {} {}, groups {}, tail {:?}", by(&w.pads_begin), by(&w.pads_end), self.groups, self.tail)
+        let order = if self.interleaved { " interleaved" } else { "" };
+        let (begin, end) = (by(&w.pads_begin), by(&w.pads_end));
+        write!(f, ", pads {begin} {end}, groups {}{order}, tail {:?}", self.groups, self.tail)
     }
 }

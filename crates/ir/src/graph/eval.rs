@@ -42,7 +42,7 @@ fn dispatch(op: &Op, inputs: &[&Tensor], results: &[TensorType]) -> Evaluated {
     let ty = &results[0];
     match op {
         Op::Map { expr, .. } => map::eval(expr, inputs, ty),
-        Op::Conv { window, groups, tail } => conv::eval(window, *groups, tail, inputs, ty),
+        Op::Conv { window, groups, interleaved, tail } => conv::eval(window, (*groups, *interleaved), tail, inputs, ty),
         Op::ConvTranspose { window, groups, tail, .. } => conv_transpose::eval(window, *groups, tail, inputs, ty),
         Op::MatMul { trans_a, trans_b, tail } => matmul::eval(*trans_a, *trans_b, tail, inputs, ty),
         Op::Pool { kind, window, count_pads_end, column_major, .. } => {

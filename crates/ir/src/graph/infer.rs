@@ -43,7 +43,7 @@ pub(super) fn check_type(ty: &TensorType) -> Result<(), String> {
 fn dispatch(op: &Op, inputs: &[&TensorType]) -> Inferred {
     match op {
         Op::Map { expr, dims } => map::infer(expr, dims, inputs),
-        Op::Conv { window, groups, tail } => conv::infer(window, *groups, tail, inputs),
+        Op::Conv { window, groups, tail, .. } => conv::infer(window, *groups, tail, inputs),
         Op::ConvTranspose { window, output_pads, groups, tail } => {
             conv_transpose::infer(window, output_pads, *groups, tail, inputs)
         }

@@ -144,6 +144,9 @@ pub enum Op {
         window: Window,
         /// Number of groups.
         groups: usize,
+        /// Channel `o` of the result reads group `o % groups` of the operand's channels, else group `o / (O/groups)`: a
+        /// channel shuffle behind the convolution that costs nothing. Weights and tail are in the result's order.
+        interleaved: bool,
         /// Tail.
         tail: Expr,
     },

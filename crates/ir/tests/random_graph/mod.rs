@@ -90,7 +90,10 @@ pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
             let len = c.below(3);
             Op::Map { expr: c.expr(), dims: c.list(len, 4) }
         }
-        1 => Op::Conv { window: c.window(rank), groups: 1 + c.below(2), tail: c.expr() },
+        1 => {
+            let (window, groups) = (c.window(rank), 1 + c.below(2));
+            Op::Conv { window, groups, interleaved: c.flag(), tail: c.expr() }
+        }
         2 => {
             let (window, output_pads) = (c.window(rank), c.list(rank, 2));
             Op::ConvTranspose { window, output_pads, groups: 1 + c.below(2), tail: c.expr() }

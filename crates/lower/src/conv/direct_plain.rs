@@ -7,6 +7,7 @@
 
 use super::ConvShape;
 use super::plain_kernel::PlainConv;
+use super::sum::group_order;
 use crate::tail::Tail;
 use crate::tiled::{illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
@@ -34,7 +35,7 @@ const SCRATCH: usize = 64 << 10;
 const RUN: usize = 32;
 
 fn fits(region: &Region) -> Option<ConvShape> {
-    let shape = ConvShape::of(region)?;
+    let shape = ConvShape::of_any_order(region)?;
     let types = region.inputs.iter().chain(&region.outputs);
     let plain = types.clone().all(|t| t.layout == Layout::Plain);
     let float = region.inputs[..2].iter().chain(&region.outputs).all(|t| t.dtype == DType::F32);
@@ -85,7 +86,8 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
     let shape = &conv.shape;
     let (tiles, outputs) = (conv.tiles(), shape.group_outputs());
     let inner = shape.group_channels() * shape.taps();
-    let mut ops = vec![Op::Reshape { dims: vec![shape.groups, outputs, inner] }];
+    let mut ops = group_order(shape);
+    ops.push(Op::Reshape { dims: vec![shape.groups, outputs, inner] });
     let grow = tiles * conv.mr - outputs;
     if grow > 0 {
         ops.push(Op::Pad { mode: PadMode::Constant, begin: vec![0; 3], end: vec![0, grow as isize, 0] });

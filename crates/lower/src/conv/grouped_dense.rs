@@ -23,8 +23,8 @@ pub const GROUPED_DENSE: Algorithm = Algorithm {
     lower,
 };
 
-/// Bytes of dense weights above which it is not offered.
-const MOST_BYTES: usize = 32 << 20;
+/// Bytes of dense weights above which they are too many.
+pub(super) const MOST_BYTES: usize = 32 << 20;
 
 fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
     let shape = ConvShape::of(region)?;

@@ -26,7 +26,7 @@ pub const CONV_LOOPS: Algorithm = Algorithm {
 const EFFICIENCY: f64 = 0.01;
 
 fn fits(region: &Region) -> Option<ConvShape> {
-    ConvShape::of(region).filter(|_| is_plain(region))
+    ConvShape::of_any_order(region).filter(|_| is_plain(region))
 }
 
 fn candidates(region: &Region, _: &Target, _: Breadth) -> Vec<Candidate> {
@@ -34,7 +34,7 @@ fn candidates(region: &Region, _: &Target, _: Breadth) -> Vec<Candidate> {
 }
 
 fn work(region: &Region, _candidate: &Candidate, target: &Target) -> Work {
-    let flops = ConvShape::of(region).map_or(0.0, |s| s.flops());
+    let flops = ConvShape::of_any_order(region).map_or(0.0, |s| s.flops());
     cost::streaming(region, target, flops, EFFICIENCY)
 }
 
@@ -46,7 +46,11 @@ fn lower(region: &Region, candidate: &Candidate, _target: &Target) -> Result<Low
 fn sum_at(b: &mut KernelBuilder, shape: &ConvShape, buffers: (Buf, Buf), coords: &[Val]) -> Val {
     let sum = ScalarSum::start(b, b.dtype(buffers.0));
     let (group_channels, pixels) = (shape.group_channels() as i64, shape.input_pixels() as i64);
-    let (group, _) = b.div_rem(coords[1], shape.group_outputs().max(1) as i64);
+    let group = if shape.interleaved {
+        b.div_rem(coords[1], shape.groups as i64).1
+    } else {
+        b.div_rem(coords[1], shape.group_outputs().max(1) as i64).0
+    };
     let x = b.address(0, &[(coords[0], shape.channels as i64 * pixels), (group, group_channels * pixels)]);
     let w = b.scale(coords[1], group_channels * shape.taps() as i64);
     b.serial(0, group_channels, |b, channel| {

@@ -25,6 +25,11 @@ pub struct PlainConv {
 }
 
 impl PlainConv {
+    /// Output channels from those of one group to those of the next, and from one of a group to its next.
+    fn channel_strides(&self) -> (i64, i64) {
+        if self.shape.interleaved { (1, self.shape.groups as i64) } else { (self.shape.group_outputs() as i64, 1) }
+    }
+
     /// Tiles of output channels in a group.
     pub fn tiles(&self) -> usize {
         self.shape.group_outputs().div_ceil(self.mr)
@@ -217,11 +222,12 @@ impl Emitter<'_> {
     fn sum(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
         let (conv, shape) = (self.conv, &self.conv.shape);
         let (tiles, outputs) = (conv.tiles(), shape.group_outputs());
+        let (of_group, next) = conv.channel_strides();
         let vectors = b.index(conv.run as i64);
         b.serial(0, shape.groups as i64, |b, group| {
             let tile_loop = |b: &mut KernelBuilder, begin: usize, end: usize, mr: usize| {
                 b.serial(begin as i64, end as i64, |b, tile| {
-                    let channel = b.address(0, &[(group, outputs as i64), (tile, conv.mr as i64)]);
+                    let channel = b.address(0, &[(group, of_group), (tile, conv.mr as i64 * next)]);
                     let size = (shape.group_channels() * shape.taps() * conv.mr) as i64;
                     let w = b.address(0, &[(group, tiles as i64 * size), (tile, size)]);
                     let zero = b.index(0);
@@ -292,6 +298,7 @@ impl Emitter<'_> {
         let mut dims = vec![shape.images, shape.outputs];
         dims.extend(&shape.output);
         let strides = row_major_strides(&dims);
+        let (_, next) = conv.channel_strides();
         let extent = dims[dims.len() - 1] as i64;
         let even = extent % lanes == 0 && extent % (lanes * conv.nv as i64) == 0;
         for j in 0..conv.nv {
@@ -305,7 +312,7 @@ impl Emitter<'_> {
             let emit = |b: &mut KernelBuilder| {
                 for (i, row) in acc.iter().enumerate() {
                     let mut coords = coords.clone();
-                    coords[1] = b.offset(coords[1], i as i64);
+                    coords[1] = b.offset(coords[1], i as i64 * next);
                     let terms: Vec<(Val, i64)> = coords.iter().zip(&strides).map(|(&c, &s)| (c, s as i64)).collect();
                     let flat = b.address(0, &terms);
                     let at = Position { coords: &coords, flat, lanes: lanes as u16, count };

@@ -17,6 +17,8 @@ pub struct ConvShape {
     pub outputs: usize,
     /// Groups.
     pub groups: usize,
+    /// Whether output channel `o` is of group `o % groups`, else each group's follow each other.
+    pub interleaved: bool,
     /// Window.
     pub window: Window,
     /// Spatial input extents.
@@ -26,10 +28,17 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    /// The shape of a convolution region; `None` for other operators.
+    /// The shape of a convolution region whose groups follow each other, which most algorithms rely on; `None` for
+    /// others and other operators.
     pub fn of(region: &Region) -> Option<ConvShape> {
-        let Op::Conv { window, groups, .. } = region.op else { return None };
-        ConvShape::build(region, window, *groups)
+        ConvShape::of_any_order(region).filter(|shape| !shape.interleaved)
+    }
+
+    /// The shape of a convolution region; `None` for other operators.
+    pub fn of_any_order(region: &Region) -> Option<ConvShape> {
+        let Op::Conv { window, groups, interleaved, .. } = region.op else { return None };
+        let shape = ConvShape::build(region, window, *groups)?;
+        Some(ConvShape { interleaved: *interleaved, ..shape })
     }
 
     /// The shape of a transposed convolution region; `None` for other operators.
@@ -48,6 +57,7 @@ impl ConvShape {
             channels: x.dims[1],
             outputs: y.dims[1],
             groups,
+            interleaved: false,
             window: window.clone(),
             input: x.dims[2..].to_vec(),
             output: y.dims[2..].to_vec(),

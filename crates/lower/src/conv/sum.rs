@@ -78,6 +78,21 @@ pub fn mixed_groups_sum(shape: &ConvShape, lanes: usize, nv: usize) -> TiledSum 
     TiledSum { mixed_groups: groups, ..dense_sum(&whole, Layout::Blocked(lanes), lanes, nv, false) }
 }
 
+/// Packing of weights in the result's order into the order of groups; nothing where these are the same.
+pub fn group_order(shape: &ConvShape) -> Vec<Op> {
+    if !shape.interleaved {
+        return vec![];
+    }
+    let (outputs, length) = (shape.group_outputs(), shape.group_channels() * shape.taps());
+    let mut dims = vec![shape.outputs, shape.group_channels()];
+    dims.extend(&shape.window.kernel);
+    vec![
+        Op::Reshape { dims: vec![outputs, shape.groups, length] },
+        Op::Transpose { perm: vec![1, 0, 2] },
+        Op::Reshape { dims },
+    ]
+}
+
 /// The packing of grouped weights for [`mixed_groups_sum`]. Each group's weights are put on the diagonal of a square of
 /// groups: a row padded by the length of all others, laid flat and cut, moves one place to the right a row.
 pub fn pack_mixed_groups(shape: &ConvShape, lanes: usize, nv: usize) -> Packing {

@@ -18,7 +18,7 @@ pub fn conv(cx: &mut Context, node: &Node) -> Results {
         return invalid(format!("x of dims {x_dims:?}, weights of dims {w_dims:?} and {groups} groups do not fit"));
     }
     let (tail, operands) = biased(cx, node, x, w, w_dims[0])?;
-    cx.add(Op::Conv { window, groups, tail }, &operands)
+    cx.add(Op::Conv { window, groups, interleaved: false, tail }, &operands)
 }
 
 /// Checks that x and weights have the same number of spatial axes.

@@ -48,7 +48,7 @@ impl Maker {
     fn step(&mut self, operator: usize, operand: usize, attributes: usize) {
         let back = [0, 0, 0, 0, 1, 2, 3, 5][operand % 8].min(self.values.len() - 1);
         let x = self.values[self.values.len() - 1 - back];
-        match operator % 20 {
+        match operator % 21 {
             0 | 1 => self.conv(x, attributes),
             2 | 3 => self.per_channel(x, attributes),
             4 => self.unary(x, attributes),
@@ -65,6 +65,7 @@ impl Maker {
             16 => self.conv_transpose(x, attributes),
             17 => self.pool(x, attributes),
             18 => self.matmul(x, attributes),
+            19 => self.shuffle(x, attributes),
             _ => self.transposed_branch(x, attributes),
         };
     }
@@ -122,17 +123,36 @@ impl Maker {
             return None;
         }
         let outputs = if groups == 1 { 1 + choice / 48 % 5 } else { groups * (1 + choice / 48 % 2) };
+        let interleaved = groups == 2 && (choice / 768).is_multiple_of(2);
         let window = Self::window(rank, choice);
         let mut shape = vec![outputs, channels / groups];
         shape.extend(&window.kernel);
         let w = self.constant(&shape, choice / 96);
         if (choice / 192).is_multiple_of(2) {
-            return self.add(Op::Conv { window, groups, tail: Expr::input(0) }, &[x, w]);
+            return self.add(Op::Conv { window, groups, interleaved, tail: Expr::input(0) }, &[x, w]);
         }
         let mut shape = vec![1; rank + 1];
         shape[0] = outputs;
         let bias = self.constant(&shape, choice / 384);
-        self.add(Op::Conv { window, groups, tail: expr("add($0, $1)") }, &[x, w, bias])
+        self.add(Op::Conv { window, groups, interleaved, tail: expr("add($0, $1)") }, &[x, w, bias])
+    }
+
+    /// A channel shuffle as exporters write it, behind a convolution or what is there.
+    fn shuffle(&mut self, x: ValueId, choice: usize) -> Option<ValueId> {
+        let x = if choice.is_multiple_of(3) { self.conv(x, choice / 3).unwrap_or(x) } else { x };
+        let dims = self.dims(x);
+        let (images, channels) = (*dims.first()?, *dims.get(1)?);
+        let groups = (2..channels).filter(|&g| channels.is_multiple_of(g)).nth(choice / 12 % 2)?;
+        let mut parts = vec![images, groups, channels / groups];
+        match choice / 24 % 2 {
+            0 => parts.extend(dims.get(2..)?),
+            _ => parts.push(dims.get(2..)?.iter().product()),
+        }
+        let mut perm: Vec<usize> = (0..parts.len()).collect();
+        perm.swap(1, 2);
+        let x = self.add(Op::Reshape { dims: parts }, &[x])?;
+        let x = self.add(Op::Transpose { perm }, &[x])?;
+        self.add(Op::Reshape { dims }, &[x])
     }
 
     fn conv_transpose(&mut self, x: ValueId, choice: usize) -> Option<ValueId> {

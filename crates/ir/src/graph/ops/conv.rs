@@ -26,10 +26,10 @@ pub(in crate::graph) fn infer(window: &Window, groups: usize, expr: &Expr, input
     Ok(vec![tail::infer(expr, x.dtype, &dims, x.layout, rest)?])
 }
 
-/// Sums in f64, or in wrapping integers.
+/// Sums in f64, or in wrapping integers. `groups` is their number and whether the result interleaves them.
 pub(in crate::graph) fn eval(
     window: &Window,
-    groups: usize,
+    groups: (usize, bool),
     expr: &Expr,
     inputs: &[&Tensor],
     ty: &TensorType,
@@ -51,7 +51,7 @@ const POSITIONS: usize = 1024;
 /// share the result channels.
 fn convolve<T: Number>(
     window: &Window,
-    groups: usize,
+    (groups, interleaved): (usize, bool),
     x: &Tensor,
     w: &Tensor,
     ty: &TensorType,
@@ -89,12 +89,27 @@ fn convolve<T: Number>(
             for start in (0..out_count).step_by(POSITIONS) {
                 let count = POSITIONS.min(out_count - start);
                 for (o, sums) in sums.chunks_exact_mut(out_count).enumerate() {
-                    let row = (group * group_out + first_out + o) * group_in + first;
-                    let weights = &ws[row * taps..][..channels * taps];
+                    let o = first_out + o;
+                    let result = if interleaved { o * groups + group } else { group * group_out + o };
+                    let weights = &ws[(result * group_in + first) * taps..][..channels * taps];
                     accumulate(&mut sums[start..start + count], weights, &rows[start..], out_count);
                 }
             }
         }
     });
+    if interleaved {
+        sums = interleave(&sums, groups, group_out, out_count);
+    }
     T::tensor(ty, &sums)
+}
+
+/// Sums `[N, groups, outputs, positions]` as `[N, outputs, groups, positions]`.
+fn interleave<T: Number>(sums: &[T], groups: usize, outputs: usize, positions: usize) -> Vec<T> {
+    let mut result = Vec::with_capacity(sums.len());
+    for image in sums.chunks_exact(groups * outputs * positions) {
+        for (o, group) in (0..outputs).flat_map(|o| (0..groups).map(move |group| (o, group))) {
+            result.extend_from_slice(&image[(group * outputs + o) * positions..][..positions]);
+        }
+    }
+    result
 }

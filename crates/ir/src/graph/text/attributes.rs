@@ -89,7 +89,7 @@ fn blank(name: &str) -> Option<Op> {
     let tail = Expr::input(0);
     Some(match name {
         "map" => Op::Map { expr: tail, dims: vec![] },
-        "conv" => Op::Conv { window, groups: 1, tail },
+        "conv" => Op::Conv { window, groups: 1, interleaved: false, tail },
         "conv_transpose" => Op::ConvTranspose { window, output_pads: vec![], groups: 1, tail },
         "matmul" => Op::MatMul { trans_a: false, trans_b: false, tail },
         "pool" => {
@@ -130,9 +130,13 @@ fn blank(name: &str) -> Option<Op> {
 fn fields(op: &mut Op) -> Vec<Field<'_>> {
     match op {
         Op::Map { expr, dims } => vec![("expr", Box::new(expr)), ("dims", list(dims))],
-        Op::Conv { window, groups, tail } => {
+        Op::Conv { window, groups, interleaved, tail } => {
             let mut fields = window_fields(window);
-            fields.extend([("groups", Box::new(groups) as Box<dyn Attribute>), ("tail", Box::new(tail))]);
+            fields.extend([
+                ("groups", Box::new(groups) as Box<dyn Attribute>),
+                ("interleaved", Box::new(interleaved)),
+                ("tail", Box::new(tail)),
+            ]);
             fields
         }
         Op::ConvTranspose { window, output_pads, groups, tail } => {
