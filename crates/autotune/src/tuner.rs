@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where less than this share of all time is expected to be gained by a round, tuning ends.
+/// Where less than this share of the time of an average network is expected to be gained by a round, tuning ends.
 const WORTHLESS: f64 = 2e-4;
 /// Share of the budget that the last comparison gets.
 const FINISH: f64 = 0.15;
@@ -58,6 +58,8 @@ pub struct TuneOptions {
     pub setting: Setting,
     /// How long it may take.
     pub budget: Duration,
+    /// Networks that the layers are of.
+    pub networks: usize,
     /// A candidate whose error is larger is wrong.
     pub max_error: f64,
     /// Most bytes of workspace.
@@ -187,7 +189,12 @@ impl<'a> Tuner<'a> {
         let gain = |k: &usize| self.tasks[*k].search.expected_gain() * time(&self.tasks[*k]);
         let free = (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k));
         let best = free.max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.cmp(a)))?;
-        (gain(&best) > WORTHLESS * all).then_some(best)
+        (gain(&best) > self.worthless(all)).then_some(best)
+    }
+
+    /// Seconds of gain that are not worth a round, where all networks take so many.
+    fn worthless(&self, all: f64) -> f64 {
+        WORTHLESS * all / self.options.networks.max(1) as f64
     }
 
     fn begin(&mut self, task: usize, points: Vec<usize>) -> Batch {

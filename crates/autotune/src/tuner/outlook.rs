@@ -1,6 +1,6 @@
 //! How far tuning is, what it is expected to gain, and how long it will take.
 
-use super::{FINISH, Tuner, WORTHLESS, time};
+use super::{FINISH, Tuner, time};
 
 impl Tuner<'_> {
     /// Tells the observer how far tuning is.
@@ -20,7 +20,7 @@ impl Tuner<'_> {
     /// Seconds until no layer promises anything, as rounds have gone so far; none have at first.
     fn searching(&self, all: f64) -> Option<f64> {
         let each = self.start.elapsed().as_secs_f64() / self.rounds as f64;
-        let left = self.tasks.iter().map(|task| task.search.rounds_left(WORTHLESS * all / time(task)));
+        let left = self.tasks.iter().map(|task| task.search.rounds_left(self.worthless(all) / time(task)));
         (self.rounds > 0).then(|| left.sum::<usize>() as f64 * each)
     }
 }

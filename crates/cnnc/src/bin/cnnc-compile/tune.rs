@@ -83,6 +83,7 @@ fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError>
     let tuning = TuneOptions {
         setting: setting.clone(),
         budget: args.budget.saturating_sub(watch.elapsed() + finish.duration()),
+        networks: networks.len(),
         max_error: options.bounds.max_error,
         max_workspace: options.bounds.workspace() as u64,
         alone: workers.alone || ranks_alone,
