@@ -1,9 +1,9 @@
-//! Strassen's matrix product, one level: seven products of half the size in place of eight, for 1x1 convolutions and
-//! matrix products with constant weights.
+//! Strassen's matrix product: seven products of half the size in place of eight, for 1x1 convolutions and matrix products
+//! with constant weights; with two levels, 49 of a quarter in place of 64.
 //!
-//! Rows, channels and outputs are halved. A tile is a row of the first half with its partner in the second; a block of
-//! tiles stays in the second-level cache, so that the sums of the quarters cost no traffic beyond it. The weights' sums
-//! are packed at compile time.
+//! Rows, channels and outputs are halved at each level, into parts. A tile is a row of the first part with its partners in
+//! the others; a block of tiles stays in the second-level cache, so that the sums of the parts cost no traffic beyond it.
+//! The weights' sums are packed at compile time.
 //!
 //! V. Strassen, "Gaussian elimination is not optimal", 1969. The error grows by a constant for each level: N. Higham,
 //! "Exploiting fast matrix multiplication within the level 3 BLAS", 1990.
@@ -11,7 +11,7 @@
 mod kernel;
 mod shape;
 
-use self::shape::{Place, Strassen};
+use self::shape::{LEVELS, Place, Strassen};
 use crate::tiled::{asked_ahead, illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
@@ -22,7 +22,7 @@ use cnnc_tensor::Target;
 /// Strassen's product.
 pub const STRASSEN: Algorithm = Algorithm {
     name: "strassen",
-    about: "1x1 convolution or matrix product by Strassen's seven products of halves",
+    about: "1x1 convolution or matrix product by Strassen's seven products of halves, one level or two",
     accuracy: Accuracy::Rounding,
     error: declared_error,
     class: Class::Tuned,
@@ -57,9 +57,22 @@ fn rows_of<const N: usize>(matrix: &[[isize; N]]) -> Vec<Vec<f64>> {
 }
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
-    let Some(one) = Strassen::new(region, target, (1, 1, 1)) else { return vec![] };
-    let tile_bytes = 7 * one.product.channels * 4;
     let mut timed: Vec<(f64, Candidate)> = vec![];
+    // A second level has paid nowhere yet, so it is for measurement alone.
+    let most = if breadth == Breadth::Offered { 1 } else { LEVELS };
+    for levels in 1..=most {
+        if let Some(one) = Strassen::new(region, target, levels, (1, 1, 1)) {
+            blockings(&one, region, target, breadth, &mut timed);
+        }
+    }
+    timed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    timed.truncate(breadth.most(OFFERED));
+    timed.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Adds the blockings of a scheme with their estimated times.
+fn blockings(one: &Strassen, region: &Region, target: &Target, breadth: Breadth, timed: &mut Vec<(f64, Candidate)>) {
+    let tile_bytes = one.product.points * one.product.channels * 4;
     let budgets: &[usize] = match breadth {
         Breadth::Offered => &[target.l2 / 2, 2 * target.l2],
         Breadth::Space => &[target.l2 / 4, target.l2 / 2, target.l2, 2 * target.l2, 4 * target.l2, 8 * target.l2],
@@ -70,11 +83,12 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
             Breadth::Offered => vec![most, most / 2],
             Breadth::Space => (1..=most).rev().collect(),
         };
-        for mr in heights.into_iter().filter(|&mr| mr > 0 && nv <= one.half_vectors()) {
+        for mr in heights.into_iter().filter(|&mr| mr > 0 && nv <= one.part_vectors()) {
             for budget in budgets {
                 let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
                 let tiles = one.tiles().div_ceil(blocks).next_multiple_of(mr);
-                let params = [("tiles", tiles as i64), ("mr", mr as i64), ("nv", nv as i64)];
+                let levels = ("levels", i64::from(one.levels));
+                let params = [levels, ("tiles", tiles as i64), ("mr", mr as i64), ("nv", nv as i64)];
                 let candidate = Candidate::new(STRASSEN.name, &params);
                 let seconds = work(region, &candidate, target).seconds;
                 if !timed.iter().any(|(_, c)| *c == candidate) {
@@ -83,13 +97,10 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
             }
         }
     }
-    timed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    timed.truncate(breadth.most(OFFERED));
-    timed.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 fn declared_error(region: &Region, candidate: &Candidate, target: &Target) -> f64 {
-    let whole = |s: Strassen| error::sum(s.channels as f64) * AMPLIFICATION;
+    let whole = |s: Strassen| error::sum(s.channels as f64) * AMPLIFICATION.powi(s.levels as i32);
     Strassen::of(region, candidate, target).map_or(f64::INFINITY, whole)
 }
 
@@ -105,12 +116,14 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let step = (mr * nv / rate).max(loads).max(4.0).max(streamed) + 0.1 * loads + 0.15 * streamed;
     let last = strassen.tiles() % product.tiles;
     let full = strassen.tiles() / product.tiles * (product.tiles / product.mr) + last.div_ceil(product.mr);
-    let fill = strassen.half_vectors() as f64 / nv;
-    let products = 7.0 * full as f64 * fill * (step * depth * 1.03 + mr * nv * 1.5 + 12.0);
-    // Loads and stores of the sums, seven and four of each.
+    let fill = strassen.part_vectors() as f64 / nv;
+    let points = product.points as f64;
+    let products = points * full as f64 * fill * (step * depth * 1.03 + mr * nv * 1.5 + 12.0);
+    // Loads and stores of the sums, and their additions: 30 a vector for one level, with seven and four of each.
     let tiles = strassen.tiles() as f64;
-    let sums = tiles * (product.channel_blocks() as f64 + strassen.half_vectors() as f64) * 30.0 / rate;
-    let weights = 7.0 * depth * strassen.half_vectors() as f64 * vector;
+    let each = if strassen.levels == 1 { 30.0 } else { 220.0 };
+    let sums = tiles * (product.channel_blocks() as f64 + strassen.part_vectors() as f64) * each / rate;
+    let weights = points * depth * strassen.part_vectors() as f64 * vector;
     let from = if weights < 0.7 * target.l3 as f64 { ceilings.l3 } else { ceilings.memory };
     let blocks = strassen.blocks() as f64;
     let once = weights / ceilings.bytes_per_cycle(ceilings.memory);
@@ -120,15 +133,20 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let hidden = (0.25 * traffic.min(products)).max(asked_ahead(once, products / blocks));
     let cycles = products + sums + traffic - hidden + 3000.0;
     let flops = 2.0 * (strassen.images * strassen.rows) as f64 * strassen.channels as f64 * strassen.outputs as f64;
-    Work { flops, seconds: overhead(target) * cycles / ceilings.hertz() * cost::imbalance(target, strassen.blocks()) }
+    Work {
+        flops,
+        seconds: overhead(target).powi(strassen.levels as i32) * cycles / ceilings.hertz()
+            * cost::imbalance(target, strassen.blocks()),
+    }
 }
 
 /// `[bundle][product][channel][nv * lanes]`.
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
     let Some(strassen) = Strassen::of(region, candidate, target) else { return vec![] };
     let product = &strassen.product;
-    let (half, width) = (product.channels, product.nv * product.lanes);
-    let half_outputs = strassen.half_vectors() * product.lanes;
+    let (parts, points) = (strassen.parts(), product.points);
+    let (channels, width) = (product.channels, product.nv * product.lanes);
+    let outputs = strassen.part_vectors() * product.lanes;
     let pad = |end: Vec<isize>| Op::Pad { mode: PadMode::Constant, begin: vec![0; end.len()], end };
     let mut ops = match (region.op, strassen.place) {
         (Op::MatMul { trans_b: false, .. }, Place::Rows { .. }) => {
@@ -136,19 +154,33 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
         }
         _ => vec![Op::Reshape { dims: vec![strassen.outputs, strassen.channels] }],
     };
-    let grow = [2 * half_outputs - strassen.outputs, 2 * half - strassen.channels];
+    let grow = [parts * outputs - strassen.outputs, parts * channels - strassen.channels];
     if grow != [0, 0] {
         ops.push(pad(grow.iter().map(|&g| g as isize).collect()));
     }
-    ops.push(Op::Reshape { dims: vec![2, half_outputs, 2, half] });
-    ops.push(Op::Transpose { perm: vec![2, 0, 1, 3] });
-    ops.push(Op::Reshape { dims: vec![4, half_outputs, half] });
-    ops.push(Op::Combine { coefficients: WEIGHTS.iter().flatten().copied().collect() });
-    let more = strassen.bundles() * width - half_outputs;
+    // The first halving, then the halving of its halves: `[part, outputs, part, channels]` by `[half, half of it, ..]`.
+    let rest = [outputs, channels];
+    let combine = Op::Combine { coefficients: WEIGHTS.iter().flatten().copied().collect() };
+    if strassen.levels == 1 {
+        ops.push(Op::Reshape { dims: vec![2, outputs, 2, channels] });
+        ops.push(Op::Transpose { perm: vec![2, 0, 1, 3] });
+        ops.push(Op::Reshape { dims: [&[4], &rest[..]].concat() });
+        ops.push(combine);
+    } else {
+        ops.push(Op::Reshape { dims: vec![2, 2, outputs, 2, 2, channels] });
+        ops.push(Op::Transpose { perm: vec![3, 0, 4, 1, 2, 5] });
+        ops.push(Op::Reshape { dims: [&[4, 4], &rest[..]].concat() });
+        ops.push(combine.clone());
+        ops.push(Op::Transpose { perm: vec![1, 0, 2, 3] });
+        ops.push(combine);
+        ops.push(Op::Transpose { perm: vec![1, 0, 2, 3] });
+        ops.push(Op::Reshape { dims: [&[points], &rest[..]].concat() });
+    }
+    let more = strassen.bundles() * width - outputs;
     if more > 0 {
         ops.push(pad(vec![0, more as isize, 0]));
     }
-    ops.push(Op::Reshape { dims: vec![7, strassen.bundles(), width, half] });
+    ops.push(Op::Reshape { dims: vec![points, strassen.bundles(), width, channels] });
     ops.push(Op::Transpose { perm: vec![1, 0, 3, 2] });
     vec![Packing { input: 1, ops }]
 }

@@ -3,7 +3,8 @@
 mod common;
 
 use cnnc_ir::expr::{BinaryOp, ExprBuilder, UnaryOp};
-use cnnc_ir::graph::Op;
+use cnnc_ir::graph::{Candidate, Op};
+use cnnc_lower::Breadth;
 use cnnc_tensor::{DType, Tensor};
 use common::{Case, Random, targets};
 
@@ -113,6 +114,14 @@ fn large_products_of_constants_have_a_strassen_scheme() {
             let tail = vec![random.tensor(DType::F32, &[n])];
             let found = product.case(&mut random, DType::F32, tail, true).check(&target);
             assert!(found.iter().any(|c| c.algorithm == "strassen"), "{found:?}");
+        }
+        // Two levels: parts of rows, of channels and of outputs that are not there among them.
+        let two = |c: &Candidate| c.params.get("levels") == Some(&2) && c.params["mr"] == 2;
+        for (batch, m, vectors) in [(vec![], 9, (4, 8)), (vec![3], 7, (8, 4)), (vec![], 16, (4, 4))] {
+            let (k, n) = (vectors.0 * target.lanes, vectors.1 * target.lanes);
+            let tail = vec![random.tensor(DType::F32, &[n])];
+            let case = Product::new(&batch, &[], m, k, n).case(&mut random, DType::F32, tail, true);
+            assert!(!case.check_among(&target, Breadth::Space, &two).is_empty());
         }
         // Weights that are known only when the network runs, and several matrices of weights, are left to others.
         let varying = Product::new(&[2], &[2], 6, k, n).case(&mut random, DType::F32, vec![], true).check(&target);

@@ -1,5 +1,7 @@
-//! The kernel: for each block of tiles the sums of the input's quarters, seven products, and the sums that make the
-//! result's quarters.
+//! The kernel: for each block of tiles the sums of the input's parts, the products, and the sums that make the result's
+//! parts.
+//!
+//! Parts are numbered as quarters of quarters: two bits a level, the outermost first, row before column.
 
 use super::shape::{Place, Strassen};
 use super::{INPUT, OUTPUT, rows_of};
@@ -61,20 +63,24 @@ impl Kernel<'_> {
         let left = b.sub(all, first);
         let full = b.index(size);
         let count = b.binary(BinOp::Min, left, full);
-        let half = strassen.product.channel_blocks() as i64;
-        let paired = strassen.vectors().0 as i64 - half;
-        b.serial(0, paired, |b, channels| self.sums(b, channels, true, first, count));
-        if paired < half {
-            b.serial(paired, half, |b, channels| self.sums(b, channels, false, first, count));
+        // Up to where how many parts of the channels have a vector.
+        let (vectors, part, parts) = (strassen.vectors().0, strassen.product.channel_blocks(), strassen.parts());
+        let mut begin = 0;
+        for there in (1..=parts).rev() {
+            let end = vectors.saturating_sub((there - 1) * part).min(part);
+            if end > begin {
+                b.serial(begin as i64, end as i64, |b, channels| self.sums(b, channels, there, first, count));
+                begin = end;
+            }
         }
         let nv = strassen.product.nv;
-        let rest = strassen.half_vectors() - (strassen.bundles() - 1) * nv;
+        let rest = strassen.part_vectors() - (strassen.bundles() - 1) * nv;
         let each = |b: &mut KernelBuilder, bundle: Val, vectors: usize| {
             let start = b.index(0);
             strassen.product.emit(b, &self.buffers, start, bundle, vectors, count);
             self.results(b, bundle, vectors, first, count);
         };
-        let full_bundles = strassen.half_vectors() / nv;
+        let full_bundles = strassen.part_vectors() / nv;
         b.serial(0, full_bundles as i64, |b, bundle| each(b, bundle, nv));
         if full_bundles < strassen.bundles() {
             let last = b.index(full_bundles as i64);
@@ -82,14 +88,12 @@ impl Kernel<'_> {
         }
     }
 
-    /// The image and the row of a tile in the first half, and its partner in the second (the last row stands in for one
-    /// beyond the end: what it adds cancels).
-    fn rows(&self, b: &mut KernelBuilder, tile: Val) -> (Val, Val, Val) {
-        let half = self.strassen.half_rows();
-        let (image, row) = if self.strassen.images == 1 { (b.index(0), tile) } else { b.div_rem(tile, half as i64) };
-        let partner = b.offset(row, half as i64);
-        let last = b.index(self.strassen.rows as i64 - 1);
-        (image, row, b.binary(BinOp::Min, partner, last))
+    /// The image of a tile, and its row in the first part.
+    fn image_and_row(&self, b: &mut KernelBuilder, tile: Val) -> (Val, Val) {
+        match self.strassen.images {
+            1 => (b.index(0), tile),
+            _ => b.div_rem(tile, self.strassen.part_rows() as i64),
+        }
     }
 
     /// Element of a vector of a row, `vectors` being those of a row.
@@ -110,40 +114,43 @@ impl Kernel<'_> {
         }
     }
 
-    /// The seven sums of a vector of channels and its partner in the second half, for all tiles of a block.
-    fn sums(&self, b: &mut KernelBuilder, channels: Val, paired: bool, first: Val, count: Val) {
+    /// The sums of a vector of channels and its partners in the other parts, of which so many are there, for all tiles of
+    /// a block. The last row stands in for one beyond the end: what it adds cancels.
+    fn sums(&self, b: &mut KernelBuilder, channels: Val, there: usize, first: Val, count: Val) {
         let strassen = self.strassen;
         let product = &strassen.product;
         let lanes = product.lanes as u16;
         let zero = b.index(0);
         b.for_axis(Axis::Serial, zero, count, 1, |b, k| {
             let tile = b.add(first, k);
-            let (image, row, partner) = self.rows(b, tile);
-            let second = b.offset(channels, product.channel_blocks() as i64);
-            let mut quarters = vec![];
-            for (row, vector) in [
-                (row, Some(channels)),
-                (row, paired.then_some(second)),
-                (partner, Some(channels)),
-                (partner, paired.then_some(second)),
-            ] {
-                quarters.push(match vector {
-                    Some(vector) => {
-                        let at = self.address(b, strassen.vectors().0, strassen.channels, (image, row, vector));
-                        b.load(self.x, at, lanes)
-                    }
-                    None => b.f32(0.0, lanes),
+            let (image, row) = self.image_and_row(b, tile);
+            let last = b.index(strassen.rows as i64 - 1);
+            let rows: Vec<Val> = (0..strassen.parts() as i64)
+                .map(|part| {
+                    let row = b.offset(row, part * strassen.part_rows() as i64);
+                    if part == 0 { row } else { b.binary(BinOp::Min, row, last) }
+                })
+                .collect();
+            let mut values = vec![];
+            for part in 0..4usize.pow(strassen.levels) {
+                let (row, column) = place_of(part, strassen.levels);
+                values.push(if column < there {
+                    let vector = b.offset(channels, (column * product.channel_blocks()) as i64);
+                    let at = self.address(b, strassen.vectors().0, strassen.channels, (image, rows[row], vector));
+                    b.load(self.x, at, lanes)
+                } else {
+                    b.f32(0.0, lanes)
                 });
             }
             let to = b.address(0, &[(channels, (product.tiles * product.lanes) as i64), (k, i64::from(lanes))]);
-            for (point, value) in self.forward.emit(b, &quarters, lanes).into_iter().enumerate() {
+            for (point, value) in nested(b, &self.forward, strassen.levels, values, lanes).into_iter().enumerate() {
                 let at = b.offset(to, (point * product.input_stride()) as i64);
                 b.store(self.buffers.input, at, value);
             }
         });
     }
 
-    /// The quarters of the result from the products of a bundle.
+    /// The parts of the result from the products of a bundle.
     fn results(&self, b: &mut KernelBuilder, bundle: Val, vectors: usize, first: Val, count: Val) {
         let strassen = self.strassen;
         let product = &strassen.product;
@@ -159,33 +166,32 @@ impl Kernel<'_> {
                         b.load(self.buffers.out, at, lanes as u16)
                     })
                     .collect();
-                let quarters = self.inverse.emit(b, &products, lanes as u16);
+                let values = nested(b, &self.inverse, strassen.levels, products, lanes as u16);
                 let tile = b.add(first, k);
-                self.store_quarters(b, &quarters, tile, vector);
+                self.store_parts(b, &values, tile, vector);
             });
         });
     }
 
-    fn store_quarters(&self, b: &mut KernelBuilder, quarters: &[Val], tile: Val, vector: Val) {
+    fn store_parts(&self, b: &mut KernelBuilder, values: &[Val], tile: Val, vector: Val) {
         let strassen = self.strassen;
-        let half = strassen.half_rows();
-        let (image, row) = if strassen.images == 1 { (b.index(0), tile) } else { b.div_rem(tile, half as i64) };
-        let partner = b.offset(row, half as i64);
-        let second = b.offset(vector, strassen.half_vectors() as i64);
-        for (quarter, (row, vector)) in
-            quarters.iter().zip([(row, vector), (row, second), (partner, vector), (partner, second)])
-        {
+        let (part_rows, part_vectors) = (strassen.part_rows(), strassen.part_vectors());
+        let (image, row) = self.image_and_row(b, tile);
+        for (part, value) in values.iter().enumerate() {
+            let (row_part, column) = place_of(part, strassen.levels);
+            let row = b.offset(row, (row_part * part_rows) as i64);
+            let vector = b.offset(vector, (column * part_vectors) as i64);
             let mut conditions = vec![];
-            if row == partner && !strassen.rows.is_multiple_of(2) {
-                let rows = b.index(strassen.rows as i64);
-                conditions.push(b.compare(CmpOp::Lt, row, rows));
-            }
-            if vector == second && !strassen.vectors().1.is_multiple_of(2) {
-                let vectors = b.index(strassen.vectors().1 as i64);
-                conditions.push(b.compare(CmpOp::Lt, vector, vectors));
+            for (at, extent, part, size) in
+                [(row, strassen.rows, row_part, part_rows), (vector, strassen.vectors().1, column, part_vectors)]
+            {
+                if (part + 1) * size > extent {
+                    let extent = b.index(extent as i64);
+                    conditions.push(b.compare(CmpOp::Lt, at, extent));
+                }
             }
             let exists = conditions.into_iter().reduce(|x, y| b.binary(BinOp::And, x, y));
-            let store = |b: &mut KernelBuilder| self.store(b, *quarter, (image, row, vector));
+            let store = |b: &mut KernelBuilder| self.store(b, *value, (image, row, vector));
             match exists {
                 Some(exists) => b.if_(exists, store),
                 None => store(b),
@@ -216,4 +222,27 @@ impl Kernel<'_> {
         let value = self.tail.apply(b, element, &at);
         b.store(self.out, flat, value);
     }
+}
+
+/// Row and column of a part among the parts of a matrix.
+fn place_of(part: usize, levels: u32) -> (usize, usize) {
+    let bit = |level: u32, of: u32| (part >> (2 * level + of) & 1) << level;
+    (0..levels).fold((0, 0), |(row, column), level| (row | bit(level, 1), column | bit(level, 0)))
+}
+
+/// A map of one level applied at every level, the outermost first.
+fn nested(b: &mut KernelBuilder, map: &LinearMap, levels: u32, values: Vec<Val>, lanes: u16) -> Vec<Val> {
+    if levels == 1 {
+        return map.emit(b, &values, lanes);
+    }
+    let inner = values.len() / if values.len() == 4usize.pow(levels) { 4 } else { 7 };
+    let columns: Vec<Vec<Val>> = (0..inner)
+        .map(|k| {
+            let operands: Vec<Val> = values.iter().skip(k).step_by(inner).copied().collect();
+            map.emit(b, &operands, lanes)
+        })
+        .collect();
+    let outer = columns.first().map_or(0, Vec::len);
+    let rows = (0..outer).map(|k| columns.iter().map(|column| column[k]).collect());
+    rows.flat_map(|row: Vec<Val>| nested(b, map, levels - 1, row, lanes)).collect()
 }

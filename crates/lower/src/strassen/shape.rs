@@ -1,4 +1,4 @@
-//! The numbers of a product under Strassen's scheme: what is halved, and how the work is cut.
+//! The numbers of a product under Strassen's scheme: into what parts it is cut, and how the work is.
 
 use crate::Region;
 use crate::conv::{ConvShape, is_blocked_f32};
@@ -35,22 +35,34 @@ pub struct Strassen {
     pub outputs: usize,
     /// Where they lie.
     pub place: Place,
-    /// The products; `channels` of it are half of the padded ones.
+    /// Levels: how often rows, channels and outputs are halved.
+    pub levels: u32,
+    /// The products; `channels` of it are those of a part, padded.
     pub product: PointProduct,
 }
 
+/// Most levels.
+pub const LEVELS: u32 = 2;
+
 impl Strassen {
-    /// The product of a region under a blocking (tiles, mr, nv); `None` where it is not one of constant weights, or too
-    /// small.
-    pub fn new(region: &Region, target: &Target, (tiles, mr, nv): (usize, usize, usize)) -> Option<Strassen> {
-        let lanes = target.lanes;
+    /// The product of a region under some levels and a blocking (tiles, mr, nv); `None` where it is not one of constant
+    /// weights, or too small.
+    pub fn new(
+        region: &Region,
+        target: &Target,
+        levels: u32,
+        (tiles, mr, nv): (usize, usize, usize),
+    ) -> Option<Strassen> {
+        let (lanes, parts) = (target.lanes, 1 << levels);
         (*region.constants.get(1)?)?;
         let (images, rows, channels, outputs, place) =
-            of_convolution(region, target).or_else(|| of_matrices(region, lanes))?;
-        let half = channels.div_ceil(lanes).div_ceil(2) * lanes;
-        let fits = rows >= 2 && channels > lanes && outputs > lanes && mr > 0 && tiles > 0 && nv > 0;
-        let product = PointProduct { points: 7, channels: half, tiles, mr, nv, lanes };
-        (fits && tiles.is_multiple_of(mr)).then_some(Strassen { images, rows, channels, outputs, place, product })
+            of_convolution(region, target).or_else(|| of_matrices(region, lanes, levels))?;
+        let [in_vectors, out_vectors] = [channels, outputs].map(|extent| extent.div_ceil(lanes));
+        let fits = [rows, in_vectors, out_vectors].iter().all(|&extent| extent >= parts);
+        let blocked = mr > 0 && tiles > 0 && nv > 0 && tiles.is_multiple_of(mr);
+        let part = in_vectors.div_ceil(parts) * lanes;
+        let product = PointProduct { points: 7usize.pow(levels), channels: part, tiles, mr, nv, lanes };
+        (fits && blocked).then_some(Strassen { images, rows, channels, outputs, place, levels, product })
     }
 
     /// The product that a candidate asks for.
@@ -60,18 +72,25 @@ impl Strassen {
             usize::try_from(value).ok().filter(|&v| v > 0 && v < 1 << 20)
         };
         let (tiles, mr, nv) = (get("tiles")?, get("mr")?, get("nv")?);
-        (mr <= 64 && nv <= 64 && mr * nv <= 64).then_some(())?;
-        Strassen::new(region, target, (tiles, mr, nv))
+        // Candidates from before there were levels have one.
+        let levels = if candidate.params.contains_key("levels") { get("levels")? } else { 1 };
+        (mr <= 64 && nv <= 64 && mr * nv <= 64 && levels <= LEVELS as usize).then_some(())?;
+        Strassen::new(region, target, levels as u32, (tiles, mr, nv))
     }
 
-    /// Rows of the first half, at least as many as of the second.
-    pub fn half_rows(&self) -> usize {
-        self.rows.div_ceil(2)
+    /// Parts of the rows, of the channels and of the outputs.
+    pub fn parts(&self) -> usize {
+        1 << self.levels
     }
 
-    /// Tiles: a row of the first half with its partner in the second.
+    /// Rows of a part but the last, which may have fewer.
+    pub fn part_rows(&self) -> usize {
+        self.rows.div_ceil(self.parts())
+    }
+
+    /// Tiles: a row of the first part with its partners in the others.
     pub fn tiles(&self) -> usize {
-        self.images * self.half_rows()
+        self.images * self.part_rows()
     }
 
     /// Blocks of tiles.
@@ -84,14 +103,14 @@ impl Strassen {
         (self.channels.div_ceil(self.product.lanes), self.outputs.div_ceil(self.product.lanes))
     }
 
-    /// Vectors of the first half of the result's columns.
-    pub fn half_vectors(&self) -> usize {
-        self.vectors().1.div_ceil(2)
+    /// Vectors of a part of the result's columns but the last, which may have fewer.
+    pub fn part_vectors(&self) -> usize {
+        self.vectors().1.div_ceil(self.parts())
     }
 
-    /// Bundles of `nv` vectors of a half.
+    /// Bundles of `nv` vectors of a part.
     pub fn bundles(&self) -> usize {
-        self.half_vectors().div_ceil(self.product.nv)
+        self.part_vectors().div_ceil(self.product.nv)
     }
 }
 
@@ -112,18 +131,20 @@ fn of_convolution(region: &Region, target: &Target) -> Option<Extents> {
     })
 }
 
-fn of_matrices(region: &Region, lanes: usize) -> Option<Extents> {
+fn of_matrices(region: &Region, lanes: usize, levels: u32) -> Option<Extents> {
     let (a, result) = (region.inputs.first()?, region.outputs.first()?);
     let cnnc_ir::graph::Op::MatMul { trans_a: false, .. } = region.op else { return None };
     let constant = region.constants.get(1).copied().flatten()?;
     let types = [a, result].iter().all(|t| t.dtype == DType::F32 && t.layout == Layout::Plain);
     let rank = result.dims.len();
     let (&k, &n) = (a.dims.last()?, result.dims.last()?);
-    let whole = k.is_multiple_of(2 * lanes) && n.is_multiple_of(2 * lanes);
+    let parts = 1 << levels;
+    let whole = k.is_multiple_of(parts * lanes) && n.is_multiple_of(parts * lanes);
     let together = rank >= 2 && a.dims.len() == rank && a.dims[..rank - 1] == result.dims[..rank - 1];
-    // One matrix: as it is, or packed as `[bundle][product][half of the channels][columns]`.
+    // One matrix: as it is, or packed as `[bundle][product][channels of a part][columns]`.
     let weights = &region.inputs.get(1)?.dims;
-    let one = weights.len() == 2 || (weights.len() == 4 && weights[1] == 7 && weights[2] == k / 2);
+    let packed = weights.len() == 4 && weights[1] == 7usize.pow(levels) && weights[2] == k / parts;
+    let one = weights.len() == 2 || packed;
     let matrix = one && constant.dtype() == DType::F32;
     let flat = a.dims[..rank.saturating_sub(2)].iter().product::<usize>() == 1 || !Tail::needs_rows(region);
     let fits = types && whole && together && matrix && flat && Tail::is_readable(region);

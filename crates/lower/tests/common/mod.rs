@@ -70,17 +70,31 @@ impl Case {
         self
     }
 
-    /// Checks every candidate of every algorithm on a target; returns what was checked.
+    /// Checks every candidate that is offered on a target, of every algorithm; returns what was checked.
     ///
     /// # Panics
     /// Where anything is wrong.
     pub fn check(&self, target: &Target) -> Vec<Candidate> {
+        self.check_among(target, Breadth::Offered, &|_| true)
+    }
+
+    /// Checks those candidates of a breadth that are wanted; returns them.
+    ///
+    /// # Panics
+    /// Where anything is wrong.
+    pub fn check_among(
+        &self,
+        target: &Target,
+        breadth: Breadth,
+        wanted: &dyn Fn(&Candidate) -> bool,
+    ) -> Vec<Candidate> {
         let plain: Vec<Tensor> = self.inputs.iter().map(|t| t.with_layout(Layout::Plain).unwrap()).collect();
         let expected = eval_op(&self.op, &plain.iter().collect::<Vec<_>>()).unwrap_or_else(|e| panic!("{e}"));
         let graph = self.graph(&expected);
         let (_, node) = graph.nodes().next().unwrap();
         let region = Region::of(&graph, node);
-        let found = candidates(&region, target, Breadth::Offered);
+        let mut found = candidates(&region, target, breadth);
+        found.retain(|(_, candidate)| wanted(candidate));
         for (algorithm, candidate) in &found {
             let what = format!(
                 "{candidate:?} of {} on {:?} -> {:?}, {} lanes of {}",
