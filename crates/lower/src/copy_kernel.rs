@@ -1,11 +1,12 @@
 //! Kernels of strided copies. Several copies of one result share a kernel: its parallel loop counts the chunks of all.
 
 use crate::cost::roofline;
+use crate::operand::elements;
 use crate::register_transpose::{deinterleave, interleave, transpose_tile};
 use crate::row_copy::{bits_type, copy_row, fill_row, native_lanes};
 use crate::strided_copy::{Core, Fit, Loop, Nest, StridedCopy};
 use crate::{LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
-use cnnc_ir::graph::{Candidate, TensorType};
+use cnnc_ir::graph::Candidate;
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
 use cnnc_tensor::{DType, Scalar, Target};
 
@@ -200,11 +201,6 @@ pub fn not_here(candidate: &Candidate, region: &Region) -> LowerError {
         candidate: candidate.algorithm.clone(),
         why: format!("it does not compute {} on these types", region.op.name()),
     }
-}
-
-/// Elements in memory, tail lanes counted.
-pub fn elements(ty: &TensorType) -> usize {
-    ty.layout.physical_count(&ty.dims).unwrap_or(0)
 }
 
 /// What the loop around one core costs.

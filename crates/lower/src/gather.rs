@@ -1,8 +1,9 @@
 //! Gather: entries along an axis, picked by indices known at run time. What follows the axis is a row copied by vectors
 //! (an embedding); indices out of range are clamped into it.
 
-use crate::copy_kernel::{elements, not_here};
+use crate::copy_kernel::not_here;
 use crate::cost::{region_bytes, roofline};
+use crate::operand::elements;
 use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, load_index, native_lanes, parallel_items};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;

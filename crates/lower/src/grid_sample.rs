@@ -4,9 +4,10 @@
 //! of a block are a vector. Coordinates are computed in single precision (double for f64); a pixel's index is clamped
 //! into the image whatever the coordinate. Cubic interpolation is Keys's (1981) with coefficient -0.75.
 
-use crate::copy_kernel::{elements, not_here};
+use crate::copy_kernel::not_here;
 use crate::cost::{region_bytes, roofline};
 use crate::expression::working_type;
+use crate::operand::elements;
 use crate::row_copy::{for_vectors, native_lanes, parallel_items};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;

@@ -7,7 +7,7 @@
 use crate::cost::{region_bytes, roofline};
 use crate::expression::working_type;
 use crate::math::{Floats, pow};
-use crate::operand::zero_tail_lanes;
+use crate::operand::{elements, zero_tail_lanes};
 use crate::rows::parallel_rows;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
@@ -63,7 +63,7 @@ struct Lrn<'a> {
 impl Lrn<'_> {
     fn kernel(&self, target: &Target) -> Kernel {
         let mut b = KernelBuilder::new("lrn");
-        let count = self.ty.layout.physical_count(&self.ty.dims).unwrap_or(0);
+        let count = elements(self.ty);
         let x = b.buffer("x", self.ty.dtype, count, Role::Read);
         let y = b.buffer("y", self.ty.dtype, count, Role::Write);
         match self.ty.layout {

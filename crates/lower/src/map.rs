@@ -7,7 +7,7 @@
 use crate::collapse::{aligned_dims, groups, merged_dims};
 use crate::cost::streaming;
 use crate::expression::{emit_expr, working_type};
-use crate::operand::{BroadcastOperand, Position, lane_axis, zero_tail_lanes};
+use crate::operand::{BroadcastOperand, Position, elements, lane_axis, zero_tail_lanes};
 use crate::rows::parallel_rows;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
@@ -109,7 +109,7 @@ impl Space {
         let whole = |k: usize| aligned[k] == result.dims && region.inputs[k].layout == result.layout;
         let flat = (0..aligned.len()).all(|k| whole(k) || region.inputs[k].count() == 1);
         if flat && !partial_block && !(0..rank).any(indexed) {
-            let count = result.layout.physical_count(&result.dims).unwrap_or(0);
+            let count = elements(result);
             let of = |k: usize| TensorType::plain(region.inputs[k].dtype, &[if whole(k) { count } else { 1 }]);
             let operands = (0..aligned.len()).map(of).collect();
             return Space { operands, result: TensorType::plain(result.dtype, &[count]), axes: vec![None; rank] };
@@ -137,7 +137,7 @@ impl Space {
             .enumerate()
             .map(|(k, ty)| BroadcastOperand::declare(&mut b, &format!("x{k}"), ty, &self.result))
             .collect();
-        let count = self.result.layout.physical_count(&self.result.dims).unwrap_or(0);
+        let count = elements(&self.result);
         let result = b.buffer("y", self.result.dtype, count, Role::Write);
         let in_place: Vec<usize> = (0..operands.len())
             .filter(|&k| operands[k].is_same() && self.operands[k].dtype.size() == self.result.dtype.size())

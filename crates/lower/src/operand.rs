@@ -38,6 +38,11 @@ enum Access {
     Strided { strides: Vec<i64>, lane_stride: i64, channels: Option<i64> },
 }
 
+/// Elements in memory, tail lanes counted.
+pub fn elements(ty: &TensorType) -> usize {
+    ty.layout.physical_count(&ty.dims).unwrap_or(0)
+}
+
 /// The axis along which a vector of a result runs.
 pub fn lane_axis(result: &TensorType) -> usize {
     match result.layout {
@@ -49,7 +54,7 @@ pub fn lane_axis(result: &TensorType) -> usize {
 impl BroadcastOperand {
     /// Declares the operand's buffer (read only).
     pub fn declare(b: &mut KernelBuilder, name: &str, operand: &TensorType, result: &TensorType) -> BroadcastOperand {
-        let elems = operand.layout.physical_count(&operand.dims).unwrap_or(0);
+        let elems = elements(operand);
         let buffer = b.buffer(name, operand.dtype, elems, Role::Read);
         let access = if operand.dims == result.dims && operand.layout == result.layout {
             Access::Same

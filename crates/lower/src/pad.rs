@@ -5,7 +5,8 @@
 //! box a copy. Where that makes too many boxes, one axis is padded after the other through workspace.
 
 use crate::box_copy::{AxisMap, BoxCopy, Side, with_zero_tail};
-use crate::copy_kernel::{copy_kernel, copy_work, elements, lower_copies, not_here};
+use crate::copy_kernel::{copy_kernel, copy_work, lower_copies, not_here};
+use crate::operand::elements;
 use crate::strided_copy::StridedCopy;
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region};
 use cnnc_ir::Accuracy;

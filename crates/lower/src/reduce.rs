@@ -6,7 +6,7 @@
 use crate::collapse::{groups, merged_dims};
 use crate::cost::{region_bytes, roofline};
 use crate::expression::working_type;
-use crate::operand::zero_tail_lanes;
+use crate::operand::{elements, zero_tail_lanes};
 use crate::reduction::{Accumulators, Reduction};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;
@@ -150,8 +150,8 @@ fn reduce(combine: &Combine, axes: &[usize], x: &TensorType, y: &TensorType, tar
     let reduction = Reduction::new(merged_dims(&groups, &dims), flags, native);
     let count = reduction.combined_count();
     let mut b = KernelBuilder::new("reduce");
-    let from = b.buffer("x", x.dtype, x.layout.physical_count(&x.dims).unwrap_or(0), Role::Read);
-    let to = b.buffer("y", y.dtype, y.layout.physical_count(&y.dims).unwrap_or(0), Role::Write);
+    let from = b.buffer("x", x.dtype, elements(x), Role::Read);
+    let to = b.buffer("y", y.dtype, elements(y), Role::Write);
     reduction.parallel(&mut b, |b, site| {
         let slots = reduction.slots();
         let totals = Accumulators::new(b, slots, reduction.lanes, combine.neutral());
@@ -179,7 +179,7 @@ fn store(b: &mut KernelBuilder, to: Buf, index: Val, value: Val) {
 fn empty(combine: &Combine, x: &TensorType, y: &TensorType) -> Kernel {
     let mut b = KernelBuilder::new("reduce_empty");
     b.buffer("x", x.dtype, 0, Role::Read);
-    let count = y.layout.physical_count(&y.dims).unwrap_or(0);
+    let count = elements(y);
     let to = b.buffer("y", y.dtype, count, Role::Write);
     let result = |b: &mut KernelBuilder, lanes: u16| {
         let neutral = b.constant(combine.neutral(), lanes);

@@ -1,7 +1,8 @@
 //! Resize where every result element is a copy of one operand element (one tap of weight 1): nearest neighbour, for
 //! every element type. What follows the last resampled axis is a row copied by vectors.
 
-use crate::copy_kernel::{elements, not_here};
+use crate::copy_kernel::not_here;
+use crate::operand::elements;
 use crate::row_copy::{CHUNK_BYTES, bits_type, copy_row, native_lanes, parallel_items};
 use crate::{Algorithm, Class, LowerError, Lowering, LoweringBuilder, Operand, Region, Work};
 use cnnc_ir::Accuracy;

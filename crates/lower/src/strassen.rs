@@ -159,22 +159,22 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
     if grow != [0, 0] {
         ops.push(pad(grow.iter().map(|&g| g as isize).collect()));
     }
-    // The first halving, then the halving of its halves: `[part, outputs, part, channels]` by `[half, half of it, ..]`.
-    let rest = [outputs, channels];
-    let combine = Op::Combine { coefficients: WEIGHTS.iter().flatten().copied().collect() };
-    if strassen.levels == 1 {
-        ops.push(Op::Reshape { dims: vec![2, outputs, 2, channels] });
-        ops.push(Op::Transpose { perm: vec![2, 0, 1, 3] });
-        ops.push(Op::Reshape { dims: [&[4], &rest[..]].concat() });
-        ops.push(combine);
-    } else {
-        ops.push(Op::Reshape { dims: vec![2, 2, outputs, 2, 2, channels] });
-        ops.push(Op::Transpose { perm: vec![3, 0, 4, 1, 2, 5] });
-        ops.push(Op::Reshape { dims: [&[4, 4], &rest[..]].concat() });
-        ops.push(combine.clone());
-        ops.push(Op::Transpose { perm: vec![1, 0, 2, 3] });
-        ops.push(combine);
-        ops.push(Op::Transpose { perm: vec![1, 0, 2, 3] });
+    // `[half, half of it, .., outputs, half, half of it, .., channels]` as `[quarter, quarter of it, .., outputs, channels]`.
+    let (levels, rest) = (strassen.levels as usize, [outputs, channels]);
+    let halves = vec![2; levels];
+    ops.push(Op::Reshape { dims: [&halves[..], &[outputs], &halves, &[channels]].concat() });
+    let quarters = (0..levels).flat_map(|level| [levels + 1 + level, level]);
+    ops.push(Op::Transpose { perm: quarters.chain([levels, 2 * levels + 1]).collect() });
+    ops.push(Op::Reshape { dims: [&vec![4; levels][..], &rest].concat() });
+    // The products of each level in its turn, the outermost first.
+    let turn: Vec<usize> = (1..levels).chain([0, levels, levels + 1]).collect();
+    for _ in 0..levels {
+        ops.push(Op::Combine { coefficients: WEIGHTS.iter().flatten().copied().collect() });
+        if levels > 1 {
+            ops.push(Op::Transpose { perm: turn.clone() });
+        }
+    }
+    if levels > 1 {
         ops.push(Op::Reshape { dims: [&[points], &rest[..]].concat() });
     }
     let more = strassen.bundles() * width - outputs;

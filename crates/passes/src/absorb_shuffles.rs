@@ -6,11 +6,12 @@
 //! channel: what they hold for each channel is shuffled, and is constant. Nothing is left to move at run time, so a
 //! shuffle is taken only where the whole way to such a convolution is free.
 
-use crate::Pass;
+use crate::{Pass, repeated};
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::ExprNode;
 use cnnc_ir::graph::{Graph, Node, NodeId, Op, Rewriter, TensorType, ValueId, eval_op};
 use cnnc_tensor::{Layout, Tensor};
+use std::collections::HashMap;
 
 /// The pass.
 pub const PASS: Pass = Pass {
@@ -21,27 +22,29 @@ pub const PASS: Pass = Pass {
 };
 
 fn absorb_shuffles(graph: &Graph) -> Option<Graph> {
-    let mut graph = step(graph)?;
-    while let Some(next) = step(&graph) {
-        graph = next;
-    }
-    Some(graph)
+    repeated(graph, step)
 }
 
-/// The first shuffle that can be taken.
+/// All shuffles that can be taken: their ways have no node in common, since nothing on them has a second user.
 fn step(graph: &Graph) -> Option<Graph> {
     let users = graph.users();
-    let (id, shuffle, way) = graph.nodes().find_map(|(id, node)| {
-        let shuffle = Shuffle::ending_at(graph, &users, node)?;
-        let way = shuffle.way(graph, &users)?;
-        Some((id, shuffle, way))
-    })?;
+    let (mut ends, mut changed) = (HashMap::new(), HashMap::new());
+    for (id, node) in graph.nodes() {
+        let Some(shuffle) = Shuffle::ending_at(graph, &users, node) else { continue };
+        if let Some(way) = shuffle.way(graph, &users) {
+            ends.insert(id, shuffle.source);
+            changed.extend(way);
+        }
+    }
+    if ends.is_empty() {
+        return None;
+    }
     let mut rewriter = Rewriter::new(graph);
-    for (at, node) in graph.nodes() {
-        if at == id {
-            let source = rewriter.get(shuffle.source);
+    for (id, node) in graph.nodes() {
+        if let Some(&source) = ends.get(&id) {
+            let source = rewriter.get(source);
             rewriter.set(node.outputs[0], source);
-        } else if let Some(new) = way.iter().find(|new| new.id == at) {
+        } else if let Some(new) = changed.get(&id) {
             let mut inputs: Vec<ValueId> = node.inputs.iter().map(|&v| rewriter.get(v)).collect();
             for (k, tensor) in &new.constants {
                 let name = graph.value(node.inputs[*k]).name.as_deref();
@@ -51,7 +54,7 @@ fn step(graph: &Graph) -> Option<Graph> {
             let value = rewriter.new.add_typed(&node.name, new.op.clone(), &inputs, types, None)[0];
             rewriter.set(node.outputs[0], value);
         } else {
-            rewriter.copy(at);
+            rewriter.copy(id);
         }
     }
     Some(rewriter.finish())
@@ -65,7 +68,6 @@ struct Shuffle {
 
 /// A node on the way from the convolution to the shuffle as it becomes.
 struct Shuffled {
-    id: NodeId,
     op: Op,
     /// Operands that are shuffled.
     constants: Vec<(usize, Tensor)>,
@@ -100,7 +102,7 @@ impl Shuffle {
     }
 
     /// The nodes from the convolution to the shuffle as they become, if all can.
-    fn way(&self, graph: &Graph, users: &[Vec<NodeId>]) -> Option<Vec<Shuffled>> {
+    fn way(&self, graph: &Graph, users: &[Vec<NodeId>]) -> Option<Vec<(NodeId, Shuffled)>> {
         let (mut way, mut value) = (vec![], self.source);
         loop {
             let id = graph.producer(value)?;
@@ -112,7 +114,7 @@ impl Shuffle {
             let ends = matches!(&node.op, Op::Conv { .. }) && !is_depthwise(graph, node);
             let (op, through) = if ends { (self.convolution(graph, node)?, 0) } else { self.through(graph, node)? };
             let constants = self.constants(graph, node, through)?;
-            way.push(Shuffled { id, op, constants });
+            way.push((id, Shuffled { op, constants }));
             if ends {
                 return Some(way);
             }

@@ -6,6 +6,7 @@ use crate::affine::{affine_beginning, channel_values, replace_beginning};
 use crate::fold_scale::is_finite;
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::ExprNode;
+use cnnc_ir::graph::ops::group_of;
 use cnnc_ir::graph::{Graph, Node, Op, Rewriter, ValueId};
 use cnnc_tensor::{DType, Tensor};
 
@@ -70,8 +71,7 @@ fn folded<'a>(graph: &'a Graph, node: &Node) -> Option<Fold<'a>> {
     if !whole || !once || !finite || (shifted && padded) {
         return None;
     }
-    let outputs = weights.dims()[0] / groups;
-    let group = |output: usize| if *interleaved { output % groups } else { output / outputs.max(1) };
+    let group = |output: usize| group_of(output, weights.dims()[0], *groups, *interleaved);
     let (scaled, sums) = fold_weights(weights, &group, &affine.scale, &affine.shift);
     let operand = (node.inputs.len() - 1) as u32;
     let new_tail = match (shifted, tail.nodes().iter().position(|n| *n == ExprNode::Input(0))) {

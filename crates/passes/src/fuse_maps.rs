@@ -1,8 +1,8 @@
 //! A map with one user, itself a map of the same dims, becomes part of it: chains of elementwise operators are one
 //! kernel.
 
-use crate::Pass;
 use crate::expression::simplify;
+use crate::{Pass, repeated};
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::Expr;
 use cnnc_ir::graph::{Graph, Node, NodeId, Op, Rewriter, ValueId};
@@ -20,11 +20,7 @@ const MAX_OPERANDS: usize = 12;
 const MAX_NODES: usize = 96;
 
 fn fuse_maps(graph: &Graph) -> Option<Graph> {
-    let mut graph = step(graph)?;
-    while let Some(next) = step(&graph) {
-        graph = next;
-    }
-    Some(graph)
+    repeated(graph, step)
 }
 
 /// One round over the graph: each map takes in at most one other.

@@ -3,8 +3,8 @@
 //! The fused operator stands where the map stood, so that all tail operands are there. Of several producers that could
 //! take the map in, the last one does: the others are computed by then.
 
-use crate::Pass;
 use crate::expression::simplify;
+use crate::{Pass, repeated};
 use cnnc_ir::Accuracy;
 use cnnc_ir::expr::{Expr, ExprNode};
 use cnnc_ir::graph::{Graph, Node, NodeId, Op, Rewriter, ValueId};
@@ -22,11 +22,7 @@ const MAX_OPERANDS: usize = 6;
 const MAX_NODES: usize = 64;
 
 fn fuse_tails(graph: &Graph) -> Option<Graph> {
-    let mut graph = step(graph)?;
-    while let Some(next) = step(&graph) {
-        graph = next;
-    }
-    Some(graph)
+    repeated(graph, step)
 }
 
 fn step(graph: &Graph) -> Option<Graph> {

@@ -64,6 +64,15 @@ pub const PIPELINE: &[&Pass] = &[
     &nest_concats::PASS,
 ];
 
+/// Takes a step as long as it changes something; the graph after the last one that did.
+fn repeated(graph: &Graph, step: fn(&Graph) -> Option<Graph>) -> Option<Graph> {
+    let mut changed = step(graph)?;
+    while let Some(next) = step(&changed) {
+        changed = next;
+    }
+    Some(changed)
+}
+
 /// The pipeline runs at most so often.
 const MAX_ROUNDS: usize = 4;
 

@@ -1,7 +1,7 @@
 //! Slices of slices become one, a slice that lies in one operand of a concatenation is taken from that operand, and
 //! slices that a concatenation puts side by side again become one: splits and concatenations undo each other.
 
-use crate::Pass;
+use crate::{Pass, repeated};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::{Graph, Node, NodeId, Op, Rewriter, TensorType, ValueId};
 use cnnc_tensor::Layout;
@@ -15,11 +15,7 @@ pub const PASS: Pass = Pass {
 };
 
 fn merge_slices(graph: &Graph) -> Option<Graph> {
-    let mut changed = None;
-    while let Some(next) = step(changed.as_ref().unwrap_or(graph)) {
-        changed = Some(next);
-    }
-    changed
+    repeated(graph, step)
 }
 
 /// One round over the graph.

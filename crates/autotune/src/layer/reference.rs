@@ -3,7 +3,7 @@
 use crate::TuneError;
 use cnnc_compiler::shapes::Layer;
 use cnnc_ir::expr::{Expr, ExprBuilder, ExprNode};
-use cnnc_ir::graph::ops::Window;
+use cnnc_ir::graph::ops::{Window, group_of};
 use cnnc_ir::graph::{Op, eval_op};
 use cnnc_tensor::{DType, Scalar, Tensor};
 
@@ -30,9 +30,7 @@ impl Reference {
         let (floats, weights) = (x.as_slice::<f32>().unwrap_or_default(), w.as_slice::<f32>().unwrap_or_default());
         let sum: Box<Sum> = match &layer.op {
             Op::Conv { window, groups, interleaved, .. } => {
-                let (groups, outputs) = (*groups, w.dims()[0]);
-                let group =
-                    move |o: usize| if *interleaved { o % groups.max(1) } else { o / (outputs / groups.max(1)).max(1) };
+                let group = move |output: usize| group_of(output, w.dims()[0], *groups, *interleaved);
                 Box::new(move |at| convolve(window, group(at[1]), (x.dims(), floats), (w.dims(), weights), at))
             }
             Op::MatMul { trans_a, trans_b, .. } => {

@@ -379,6 +379,12 @@ pub enum Op {
     },
 }
 
+/// The group of channels that channel `output` of a convolution's result reads, of `outputs` in all: see [`Op::Conv`].
+pub fn group_of(output: usize, outputs: usize, groups: usize, interleaved: bool) -> usize {
+    let groups = groups.max(1);
+    if interleaved { output % groups } else { output / (outputs / groups).max(1) }
+}
+
 impl Op {
     /// Name in texts, profiles and errors.
     pub fn name(&self) -> &'static str {

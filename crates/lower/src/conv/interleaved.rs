@@ -11,6 +11,7 @@ use super::ConvShape;
 use super::grouped_dense::MOST_BYTES;
 use super::shape::is_blocked_f32;
 use super::sum::{dense_sum, group_order, mixed_groups_sum, pack_mixed_groups, pack_weights};
+use crate::operand::elements;
 use crate::tail::Tail;
 use crate::tiled::{self, Input, TiledSum, Tiling, illegal};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, LoweringBuilder, Operand, Packing, Region, Work, cost};
@@ -112,7 +113,7 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
     let emitted = tiled::emit(INTERLEAVED.name, &sums, &sum, &tiling, &Input::Direct(Operand::Input(0)));
     let mut lowering = LoweringBuilder::default();
     let result = &region.outputs[0];
-    let elems = result.layout.physical_count(&result.dims).unwrap_or(0);
+    let elems = elements(result);
     let workspace = lowering.workspace(elems * size_of::<f32>());
     let place = |operand: Operand| if operand == Operand::Output(0) { workspace } else { operand };
     lowering.call(emitted.kernel, emitted.operands.into_iter().map(place).collect());

@@ -6,7 +6,7 @@
 //! the group][lanes]`.
 
 use super::ConvShape;
-use crate::operand::Position;
+use crate::operand::{Position, elements};
 use crate::scalar_sum::serial;
 use crate::tail::Tail;
 use crate::tiled::{RowAxis, Segment, WindowAxis};
@@ -99,11 +99,10 @@ impl Lanewise {
     /// The whole lowering.
     pub fn lower(&self, name: &str, region: &Region) -> Lowering {
         let mut b = KernelBuilder::new(name);
-        let elems = |ty: &cnnc_ir::graph::TensorType| ty.layout.physical_count(&ty.dims).unwrap_or(0);
-        let x = b.buffer("x", DType::F32, elems(&region.inputs[0]), Role::Read);
-        let w = b.buffer("w", DType::F32, elems(&region.inputs[1]), Role::Read);
+        let x = b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read);
+        let w = b.buffer("w", DType::F32, elements(&region.inputs[1]), Role::Read);
         let tail = Tail::declare(&mut b, region);
-        let out = b.buffer("out", DType::F32, elems(&region.outputs[0]), Role::Write);
+        let out = b.buffer("out", DType::F32, elements(&region.outputs[0]), Role::Write);
         let in_place = tail.in_place(&mut b, out);
         let mut axes = self.axes();
         let columns = axes.pop().unwrap_or(RowAxis { axis: WindowAxis::plain(1), x_stride: 0, w_stride: 0 });

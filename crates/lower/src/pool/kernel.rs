@@ -2,6 +2,7 @@
 
 use super::geometry::Geometry;
 use crate::expression::working_type;
+use crate::operand::elements;
 use crate::rows::parallel_points;
 use cnnc_ir::graph::TensorType;
 use cnnc_ir::graph::ops::PoolKind;
@@ -55,10 +56,9 @@ impl Pool<'_> {
     /// The kernel: operand, result, and indices where there are any.
     pub fn kernel(&self, target: &Target) -> Kernel {
         let mut b = KernelBuilder::new("pool");
-        let count = |ty: &TensorType| ty.layout.physical_count(&ty.dims).unwrap_or(0);
-        let from = b.buffer("x", self.x.dtype, count(self.x), Role::Read);
-        let to = b.buffer("y", self.y.dtype, count(self.y), Role::Write);
-        let indices = self.indices.map(|_| b.buffer("indices", DType::I64, count(self.y), Role::Write));
+        let from = b.buffer("x", self.x.dtype, elements(self.x), Role::Read);
+        let to = b.buffer("y", self.y.dtype, elements(self.y), Role::Write);
+        let indices = self.indices.map(|_| b.buffer("indices", DType::I64, elements(self.y), Role::Write));
         let block = if let Layout::Blocked(block) = self.x.layout { block } else { 1 };
         let widest = if indices.is_some() { 8 } else { working_type(self.x.dtype).size() };
         let column = &self.geometry.0[2];

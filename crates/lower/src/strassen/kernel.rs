@@ -6,7 +6,7 @@
 use super::shape::{Place, Strassen};
 use super::{INPUT, OUTPUT, rows_of};
 use crate::linear_map::LinearMap;
-use crate::operand::Position;
+use crate::operand::{Position, elements};
 use crate::point_product::ProductBuffers;
 use crate::tail::Tail;
 use crate::{Lowering, LoweringBuilder, Operand, Region};
@@ -16,11 +16,10 @@ use cnnc_tensor::DType;
 /// The lowering of a product.
 pub fn lower(strassen: &Strassen, region: &Region, name: &str) -> Lowering {
     let mut b = KernelBuilder::new(name);
-    let elems = |ty: &cnnc_ir::graph::TensorType| ty.layout.physical_count(&ty.dims).unwrap_or(0);
-    let x = b.buffer("x", DType::F32, elems(&region.inputs[0]), Role::Read);
-    let weights = b.buffer("w", DType::F32, elems(&region.inputs[1]), Role::Read);
+    let x = b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read);
+    let weights = b.buffer("w", DType::F32, elements(&region.inputs[1]), Role::Read);
     let tail = Tail::declare(&mut b, region);
-    let out = b.buffer("out", DType::F32, elems(&region.outputs[0]), Role::Write);
+    let out = b.buffer("out", DType::F32, elements(&region.outputs[0]), Role::Write);
     let in_place = tail.in_place(&mut b, out);
     let product = &strassen.product;
     let input = b.buffer("sums", DType::F32, product.input_elems(), Role::Scratch);
@@ -143,7 +142,9 @@ impl Kernel<'_> {
                 });
             }
             let to = b.address(0, &[(channels, (product.tiles * product.lanes) as i64), (k, i64::from(lanes))]);
-            for (point, value) in nested(b, &self.forward, strassen.levels, values, lanes).into_iter().enumerate() {
+            for (point, value) in
+                nested(b, (&self.forward, INPUT[0].len()), strassen.levels, values, lanes).into_iter().enumerate()
+            {
                 let at = b.offset(to, (point * product.input_stride()) as i64);
                 b.store(self.buffers.input, at, value);
             }
@@ -166,7 +167,7 @@ impl Kernel<'_> {
                         b.load(self.buffers.out, at, lanes as u16)
                     })
                     .collect();
-                let values = nested(b, &self.inverse, strassen.levels, products, lanes as u16);
+                let values = nested(b, (&self.inverse, OUTPUT[0].len()), strassen.levels, products, lanes as u16);
                 let tile = b.add(first, k);
                 self.store_parts(b, &values, tile, vector);
             });
@@ -230,16 +231,17 @@ fn place_of(part: usize, levels: u32) -> (usize, usize) {
     (0..levels).fold((0, 0), |(row, column), level| (row | bit(level, 1), column | bit(level, 0)))
 }
 
-/// A map of one level applied at every level, the outermost first.
-fn nested(b: &mut KernelBuilder, map: &LinearMap, levels: u32, values: Vec<Val>, lanes: u16) -> Vec<Val> {
+/// A map of one level, of so many operands, applied at every level, the outermost first.
+fn nested(b: &mut KernelBuilder, map: (&LinearMap, usize), levels: u32, values: Vec<Val>, lanes: u16) -> Vec<Val> {
+    let (once, operands) = map;
     if levels == 1 {
-        return map.emit(b, &values, lanes);
+        return once.emit(b, &values, lanes);
     }
-    let inner = values.len() / if values.len() == 4usize.pow(levels) { 4 } else { 7 };
+    let inner = values.len() / operands;
     let columns: Vec<Vec<Val>> = (0..inner)
         .map(|k| {
             let operands: Vec<Val> = values.iter().skip(k).step_by(inner).copied().collect();
-            map.emit(b, &operands, lanes)
+            once.emit(b, &operands, lanes)
         })
         .collect();
     let outer = columns.first().map_or(0, Vec::len);

@@ -2,6 +2,7 @@
 
 use super::microkernel::{Accumulators, Streams};
 use super::{ResultPlace, RowAxis, Segment, TiledSum, Tiling};
+use crate::operand::elements;
 use crate::tail::Tail;
 use crate::{Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, Kernel, KernelBuilder, Role, Val};
@@ -36,12 +37,11 @@ pub enum Input<'a> {
 /// region. The sum must not be empty.
 pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: &Input) -> Emitted {
     let mut b = KernelBuilder::new(name);
-    let elems = |k: usize| region.inputs[k].layout.physical_count(&region.inputs[k].dims).unwrap_or(0);
-    let from = b.buffer("x", DType::F32, elems(0), Role::Read);
-    let w = b.buffer("w", DType::F32, elems(1), Role::Read);
+    let from = b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read);
+    let w = b.buffer("w", DType::F32, elements(&region.inputs[1]), Role::Read);
     let tail = Tail::declare(&mut b, region);
     let result = &region.outputs[0];
-    let out = b.buffer("out", DType::F32, result.layout.physical_count(&result.dims).unwrap_or(0), Role::Write);
+    let out = b.buffer("out", DType::F32, elements(result), Role::Write);
     let in_place = tail.in_place(&mut b, out);
 
     let (operand, x) = match input {

@@ -4,6 +4,7 @@
 use super::input::InputTransform;
 use super::output::OutputTransform;
 use super::{TileTransform, Tiling};
+use crate::operand::elements;
 use crate::point_product::ProductBuffers;
 use crate::tail::Tail;
 use crate::{Lowering, LoweringBuilder, Operand, Region};
@@ -41,7 +42,7 @@ impl Bilinear<'_> {
 fn transform_kernel(bilinear: &Bilinear, region: &Region, elems: usize) -> cnnc_ir::kernel::Kernel {
     let tiling = bilinear.tiling;
     let mut b = KernelBuilder::new(&format!("{}_input", bilinear.name));
-    let x = b.buffer("x", DType::F32, physical(region, 0), Role::Read);
+    let x = b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read);
     let out = b.buffer("transformed", DType::F32, elems, Role::Write);
     let transform = InputTransform::declare(&mut b, bilinear, x, out);
     let extents = [tiling.channel_blocks(), tiling.blocks()];
@@ -70,11 +71,6 @@ fn tiles(b: &mut KernelBuilder, tiling: &Tiling, block: Val) -> (Val, Val) {
     (first, b.binary(BinOp::Min, left, full))
 }
 
-fn physical(region: &Region, input: usize) -> usize {
-    let ty = &region.inputs[input];
-    ty.layout.physical_count(&ty.dims).unwrap_or(0)
-}
-
 /// The kernel that makes the result, under construction.
 struct Kernel<'a> {
     bilinear: &'a Bilinear<'a>,
@@ -94,14 +90,14 @@ impl<'a> Kernel<'a> {
         let tiling = bilinear.tiling;
         let mut b = KernelBuilder::new(bilinear.name);
         let x = if private {
-            b.buffer("x", DType::F32, physical(region, 0), Role::Read)
+            b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read)
         } else {
             b.buffer("transformed", DType::F32, elems, Role::Read)
         };
-        let weights = b.buffer("w", DType::F32, physical(region, 1), Role::Read);
+        let weights = b.buffer("w", DType::F32, elements(&region.inputs[1]), Role::Read);
         let tail = Tail::declare(&mut b, region);
         let result = &region.outputs[0];
-        let count = result.layout.physical_count(&result.dims).unwrap_or(0);
+        let count = elements(result);
         let out = b.buffer("out", DType::F32, count, Role::Write);
         let in_place = tail.in_place(&mut b, out);
         let input = if private { b.buffer("transformed", DType::F32, elems, Role::Scratch) } else { x };

@@ -4,7 +4,7 @@
 //! else each lane is a load of its own. Where the channels stand in the sums is computed once for all pixels of a block.
 
 use super::ConvShape;
-use crate::operand::Position;
+use crate::operand::{Position, elements};
 use crate::tail::Tail;
 use crate::{LoweringBuilder, Operand, Region};
 use cnnc_ir::kernel::{BinOp, Buf, KernelBuilder, Role, Val};
@@ -31,7 +31,7 @@ pub fn cycles(shape: &ConvShape, lanes: usize) -> f64 {
 pub fn lower(lowering: &mut LoweringBuilder, region: &Region, shape: &ConvShape, lanes: usize, workspace: Operand) {
     let mut b = KernelBuilder::new("shuffle");
     let result = &region.outputs[0];
-    let elems = result.layout.physical_count(&result.dims).unwrap_or(0);
+    let elems = elements(result);
     let sums = b.buffer("sums", DType::F32, elems, Role::Read);
     let tail = Tail::declare(&mut b, region);
     let out = b.buffer("out", DType::F32, elems, Role::Write);
