@@ -5,6 +5,7 @@ mod measure;
 mod reference;
 mod runner;
 mod target;
+mod undisturbed;
 
 pub use measure::{Measurer, Timed};
 pub use reference::Reference;
