@@ -14,12 +14,12 @@ mod paired;
 pub mod report;
 mod revision;
 pub mod search;
-pub mod statistics;
 mod trial;
 pub mod tuner;
 pub mod worker;
 mod workload;
 
+pub use cnnc_runtime::statistics;
 pub use database::{Database, DatabaseError};
 pub use error::TuneError;
 pub use revision::revision;

@@ -36,6 +36,12 @@ fn a_photograph_is_classified() {
     assert!(layers.len() > 40 && layers.iter().all(|l| l["candidate"].as_str().is_some_and(|c| !c.is_empty())));
     assert_eq!(report["variants"][0]["threads"], 2);
 
+    let against = folder.ok("bench net.cnna --against net.cnna --threads 1 --iters 5 --json");
+    let against: Value = serde_json::from_str(&against).unwrap();
+    let other = &against["against"];
+    assert!(other["ratio"].as_f64().unwrap() > 0.0 && other["latency_ms"]["min"].as_f64().unwrap() > 0.0, "{other}");
+    let text = folder.ok("bench net.cnna --against net.cnna --iters 5");
+    assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("net.cnna: ") && line.contains("times as long")));
     let bench: Value = serde_json::from_str(&folder.ok("bench net.cnna --threads 1 --iters 3 --json")).unwrap();
     let latency = |key: &str| bench["latency_ms"][key].as_f64().unwrap();
     assert!(0.0 < latency("min") && latency("min") <= latency("median") && latency("median") <= latency("p90"));

@@ -30,6 +30,7 @@ mod peak;
 mod profile;
 mod session;
 mod shares;
+pub mod statistics;
 
 pub use alone::Weights;
 pub use error::RuntimeError;

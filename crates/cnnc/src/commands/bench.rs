@@ -2,16 +2,19 @@
 
 use crate::args::SourceArgs;
 use crate::{CliError, feeds, source};
+use cnnc_runtime::statistics::{Ratio, median};
 use cnnc_runtime::{Model, Session};
 use cnnc_tensor::Tensor;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
   cnnc bench net.cnna --threads 1 --iters 200
-  cnnc bench net.onnx --shape data=8x3x224x224 --json";
+  cnnc bench net.onnx --shape data=8x3x224x224 --json
+  cnnc bench tuned.cnna --against untuned.cnna --threads 1";
 
 /// Measure the latency of a model or an artifact
 #[derive(clap::Args, Debug)]
@@ -23,6 +26,10 @@ pub struct Args {
     /// Runs that are measured, after a warm-up [default: about a second's worth]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     iters: Option<u32>,
+    /// Another model or artifact to take turns with, run by run, so that both see the same moods of the machine: how many
+    /// times as long it takes is known far better than from two calls
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -36,6 +43,18 @@ struct Report<'a> {
     threads: usize,
     iters: usize,
     latency_ms: Latency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<Against>,
+}
+
+#[derive(Serialize)]
+struct Against {
+    file: PathBuf,
+    latency_ms: Latency,
+    /// How many times as long it takes: the median ratio of the two runs of a turn.
+    ratio: f64,
+    /// Two standard errors of that, as a share of it.
+    uncertain: f64,
 }
 
 #[derive(Serialize)]
@@ -44,6 +63,17 @@ struct Latency {
     min: f64,
     p90: f64,
     mean: f64,
+}
+
+impl Latency {
+    /// Of the milliseconds of some runs.
+    fn of(samples: &[f64]) -> Latency {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |quantile: f64| sorted[((sorted.len() - 1) as f64 * quantile).round() as usize];
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        Latency { median: median(&sorted).unwrap_or_default(), min: sorted[0], p90: at(0.9), mean }
+    }
 }
 
 /// A network that is ready to be run again and again.
@@ -78,6 +108,15 @@ impl Ready {
         run(&mut self.session, &inputs, &mut outputs)
     }
 
+    /// Milliseconds of one run.
+    fn once(&mut self) -> Result<f64, CliError> {
+        self.with(|session, inputs, outputs| {
+            let begin = Instant::now();
+            session.run(inputs, outputs)?;
+            Ok(begin.elapsed().as_secs_f64() * 1e3)
+        })
+    }
+
     /// Runs until caches, clocks and threads are warm, and tells the time of a run.
     pub fn warm_up(&mut self) -> Result<Duration, CliError> {
         self.with(|session, inputs, outputs| {
@@ -105,23 +144,41 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let once = ready.warm_up()?;
     let enough = (1.0 / once.as_secs_f64().max(1e-6)).clamp(5.0, 10_000.0) as usize;
     let iters = args.iters.map_or(enough, |n| n as usize);
-    let mut samples = ready.with(|session, inputs, outputs| -> Result<Vec<f64>, CliError> {
-        let mut samples = Vec::with_capacity(iters);
-        for _ in 0..iters {
-            let begin = Instant::now();
-            session.run(inputs, outputs)?;
-            samples.push(begin.elapsed().as_secs_f64() * 1e3);
+    let mut other = match &args.against {
+        Some(file) => {
+            let source = SourceArgs { model: file.clone(), ..args.source.clone() };
+            let mut other = Ready::new(source::load(&source)?, threads)?;
+            other.warm_up()?;
+            Some(other)
         }
-        Ok(samples)
-    })?;
-    samples.sort_by(f64::total_cmp);
-    let at = |quantile: f64| samples[((iters - 1) as f64 * quantile).round() as usize];
-    let median = (samples[(iters - 1) / 2] + samples[iters / 2]) / 2.0;
-    let mean = samples.iter().sum::<f64>() / iters as f64;
-    let latency_ms = Latency { median, min: samples[0], p90: at(0.9), mean };
-    let threads = ready.session.threads();
-    let report =
-        Report { model: model.name(), isa: model.isa().name(), backend: model.backend(), threads, iters, latency_ms };
+        None => None,
+    };
+    let (mut own, mut others) = (Vec::with_capacity(iters), vec![]);
+    for turn in 0..iters {
+        // Whoever goes first in a turn may be the better off for it.
+        for first in [turn % 2 == 0, turn % 2 != 0] {
+            match &mut other {
+                _ if first => own.push(ready.once()?),
+                Some(other) => others.push(other.once()?),
+                None => {}
+            }
+        }
+    }
+    let against = args.against.clone().zip(Ratio::of(&others, &own)).map(|(file, ratio)| Against {
+        file,
+        latency_ms: Latency::of(&others),
+        ratio: ratio.median,
+        uncertain: 2.0 * ratio.error,
+    });
+    let report = Report {
+        model: model.name(),
+        isa: model.isa().name(),
+        backend: model.backend(),
+        threads: ready.session.threads(),
+        iters,
+        latency_ms: Latency::of(&own),
+        against,
+    };
     crate::say(&if args.json { crate::json(&report)? } else { text(&report) })
 }
 
@@ -129,7 +186,14 @@ fn text(report: &Report) -> String {
     let Latency { median, min, p90, .. } = report.latency_ms;
     let threads = if report.threads == 1 { "1 thread".into() } else { format!("{} threads", report.threads) };
     let Report { model, isa, backend, iters, .. } = report;
-    format!(
+    let own = format!(
         "{model}: median {median:.3} ms, min {min:.3} ms, p90 {p90:.3} ms over {iters} runs on {threads} ({isa}, {backend})\n"
+    );
+    let Some(Against { file, latency_ms, ratio, uncertain }) = &report.against else { return own };
+    let Latency { median, min, p90, .. } = latency_ms;
+    format!(
+        "{own}{}: median {median:.3} ms, min {min:.3} ms, p90 {p90:.3} ms; {ratio:.3} times as long (+-{:.1}%)\n",
+        file.display(),
+        uncertain * 1e2
     )
 }

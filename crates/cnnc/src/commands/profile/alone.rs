@@ -2,6 +2,7 @@
 
 use crate::CliError;
 use crate::commands::bench::Ready;
+use cnnc_runtime::statistics::median;
 use cnnc_runtime::{Timeline, Weights};
 
 /// Runs of each layer with warm weights, and as many with cold ones.
@@ -22,18 +23,17 @@ pub fn measure(ready: &mut Ready) -> Result<Vec<Alone>, CliError> {
     let mut timeline = Timeline::new();
     ready.with(|session, inputs, outputs| {
         let mut once = |layer, weights| session.run_layer(layer, weights, inputs, outputs, &mut timeline);
-        let mut median = |layer, weights| -> Result<f64, CliError> {
+        let mut typical = |layer, weights| -> Result<f64, CliError> {
             let mut samples = [0.0; RUNS];
             for sample in &mut samples {
                 *sample = once(layer, weights)?.as_secs_f64();
             }
-            samples.sort_by(f64::total_cmp);
-            Ok(samples[RUNS / 2])
+            Ok(median(&samples).unwrap_or_default())
         };
         let alone = |layer| {
             // Warms the activations.
-            median(layer, Weights::Warm)?;
-            Ok(Alone { warm: median(layer, Weights::Warm)?, cold: median(layer, Weights::Cold)? })
+            typical(layer, Weights::Warm)?;
+            Ok(Alone { warm: typical(layer, Weights::Warm)?, cold: typical(layer, Weights::Cold)? })
         };
         (0..layers).map(alone).collect()
     })
