@@ -4,6 +4,8 @@ use crate::conv::ConvShape;
 use crate::conv::bilinear::{Blocking, TileAxis, Tiling};
 use crate::linear_map::LinearMap;
 use cnnc_ir::minimal_filtering::MinimalFiltering;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// F(m, r) of one spatial axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +24,28 @@ pub struct Winograd {
     /// Its tiles: as many points as inputs. Their size in the blocking is m.
     pub tiling: Tiling,
     /// The spatial axes.
-    pub axes: Vec<Axis>,
+    pub axes: Vec<Arc<Axis>>,
+}
+
+/// The axes that were made, by m and r: exact arithmetic takes longer than all else of a cost.
+static AXES: Mutex<BTreeMap<(usize, usize), Arc<Axis>>> = Mutex::new(BTreeMap::new());
+
+impl Axis {
+    /// F(m, r); `None` where there is none.
+    fn of(m: usize, r: usize) -> Option<Arc<Axis>> {
+        let mut axes = AXES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(axis) = axes.get(&(m, r)) {
+            return Some(axis.clone());
+        }
+        let filtering = MinimalFiltering::new(m, r)?;
+        let axis = Arc::new(Axis {
+            forward: LinearMap::new(&filtering.input),
+            inverse: LinearMap::new(&filtering.output),
+            amplification: filtering.amplification(),
+        });
+        axes.insert((m, r), axis.clone());
+        Some(axis)
+    }
 }
 
 impl Winograd {
@@ -32,13 +55,9 @@ impl Winograd {
         for k in 0..shape.input.len() {
             let (m, r) = (*blocking.tile.get(k)?, shape.window.kernel[k]);
             // An axis of one tap has nothing to gain from longer tiles.
-            let filtering = MinimalFiltering::new(m, r).filter(|_| r > 1 || m == 1)?;
+            let axis = Axis::of(m, r).filter(|_| r > 1 || m == 1)?;
             tiles.push(TileAxis::new(shape, k, m)?);
-            axes.push(Axis {
-                forward: LinearMap::new(&filtering.input),
-                inverse: LinearMap::new(&filtering.output),
-                amplification: filtering.amplification(),
-            });
+            axes.push(axis);
         }
         let points = tiles.iter().map(|a| a.size).product();
         let tiling = Tiling { shape: shape.clone(), axes: tiles, points, blocking, lanes };
