@@ -10,6 +10,7 @@
 //! stand in the order of sessions (by their start) and of indices: the same trials give the same list, whichever file
 //! they are in and however they came there.
 
+mod calibration;
 mod error;
 mod exchange;
 mod gc;
@@ -23,6 +24,7 @@ mod session;
 mod stats;
 mod writer;
 
+pub use calibration::Terms;
 pub use error::DatabaseError;
 pub use exchange::Added;
 pub use gc::{Dropped, Keep};

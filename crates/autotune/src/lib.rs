@@ -3,6 +3,7 @@
 //! A [`Workload`] is one layer in given layouts under a target; a [`Trial`] is what happened to one candidate of it.
 //! Trials are made by worker processes, kept in a database, and become a lock file that compilation obeys.
 
+pub mod calibrate;
 pub mod database;
 mod error;
 mod front;

@@ -4,11 +4,12 @@
 mod support;
 
 use cnnc_autotune::{Database, Outcome, Samples, Setting, Trial, Workload, revision};
+use cnnc_runtime::machine::fingerprint;
 use serde_json::Value;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{Folder, said, said_to};
+use support::{Folder, convolutions, said, said_to};
 
 /// A database with two trials of this revision and one of another.
 fn fill(path: &Path) {
@@ -139,4 +140,46 @@ fn a_full_disk_is_an_error() {
     shell.args(["-c", &script]).current_dir(folder.path("")).stdin(Stdio::null());
     let said = said(shell);
     assert!(said.code == 1 && said.err.starts_with("error: cannot write small.db: "), "{said:?}");
+}
+
+#[test]
+fn choices_by_estimate_go_by_the_terms_that_are_kept() {
+    let folder = Folder::new();
+    folder.write("net.onnx", &convolutions());
+    let compiled = |name: &str, flags: &str| -> Value {
+        folder.ok(&format!("compile net.onnx --threads 1 {flags} -o {name}"));
+        serde_json::from_str(&folder.ok(&format!("inspect {name} --json"))).unwrap()
+    };
+    let algorithms = |report: &Value| -> Vec<String> {
+        let layers = report["variants"][0]["layers"].as_array().unwrap().iter();
+        let name = |layer: &Value| layer["candidate"].as_str().unwrap().split('(').next().unwrap().to_string();
+        layers.filter(|layer| layer["op"] == "conv").map(|layer| name(layer)).collect()
+    };
+    let before = compiled("before.cnna", "");
+    let text = |key: &str| before["variants"][0][key].as_str().unwrap().to_string();
+    let setting = Setting {
+        isa: text("target"),
+        threads: 1,
+        backend: text("backend"),
+        revision: revision().into(),
+        machine: fingerprint(),
+    };
+    let database = Database::open_or_create(&folder.path("data/cnnc/tuning.db")).unwrap();
+    // Machines on which register tiles, then products at points, take forever.
+    let without = |dear: &[&str]| {
+        let terms = dear.iter().chain(&["a_term_of_another_build"]).map(|name| (name.to_string(), 1e5));
+        database.keep_terms(&setting, Some(&terms.collect())).unwrap();
+        algorithms(&compiled("after.cnna", ""))
+    };
+    let at_points = without(&["tiled_end", "tiled_end_of_vector", "tiled_block"]);
+    assert!(["winograd", "fft"].contains(&at_points[0].as_str()), "{at_points:?}");
+    let after = without(&["point_end", "point_end_of_vector"]);
+    assert!(!["winograd", "fft"].contains(&after[0].as_str()), "{after:?}");
+    assert_eq!(algorithms(&compiled("none.cnna", "--db none")), algorithms(&before));
+
+    assert!(folder.ok("db fit").starts_with("too few layers were measured on this machine for a fit"));
+    assert_eq!(folder.ok("db fit --json"), "[]\n");
+    assert_eq!(algorithms(&compiled("still.cnna", "")), after, "no fit takes nothing away");
+    folder.ok("db fit --forget");
+    assert_eq!(algorithms(&compiled("forgotten.cnna", "")), algorithms(&before));
 }

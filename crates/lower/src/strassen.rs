@@ -12,12 +12,12 @@ mod kernel;
 mod shape;
 
 use self::shape::{LEVELS, Place, Strassen};
-use crate::tiled::{asked_ahead, illegal, multiply_adds_per_cycle};
+use crate::tiled::{asked_ahead, from_memory, illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
-use cnnc_tensor::Target;
+use cnnc_tensor::{Target, Term};
 
 /// Strassen's product.
 pub const STRASSEN: Algorithm = Algorithm {
@@ -46,21 +46,14 @@ const AMPLIFICATION: f64 = 3.0;
 /// Candidates offered.
 const OFFERED: usize = 3;
 
-/// Time over the count of instructions and bytes, as measured: seven half-sized products reuse their operands less than
-/// one whole, which 16 registers of 256 bits do not hide and 32 of 512 bits do.
-fn overhead(target: &Target) -> f64 {
-    if target.registers >= 32 { 1.02 } else { 1.15 }
-}
-
 fn rows_of<const N: usize>(matrix: &[[isize; N]]) -> Vec<Vec<f64>> {
     matrix.iter().map(|row| row.iter().map(|&v| v as f64).collect()).collect()
 }
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let mut timed: Vec<(f64, Candidate)> = vec![];
-    // A second level gains 15% on some products and loses 10% on others, which the cost does not tell: it is for
-    // measurement alone.
-    let most = if breadth == Breadth::Offered { 1 } else { LEVELS };
+    // Where a second level pays has been measured for narrow vectors: with wide ones it is for measurement alone.
+    let most = if breadth == Breadth::Offered && target.lanes >= 16 { 1 } else { LEVELS };
     for levels in 1..=most {
         if let Some(one) = Strassen::new(region, target, levels, (1, 1, 1)) {
             blockings(&one, region, target, breadth, &mut timed);
@@ -109,36 +102,41 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let Some(strassen) = Strassen::of(region, candidate, target) else { return Work { flops: 0.0, seconds: f64::MAX } };
     let product = &strassen.product;
     let (ceilings, vector) = (&target.ceilings, product.lanes as f64 * 4.0);
+    let term = |term: Term| target.calibration.get(term);
     let rate = multiply_adds_per_cycle(target);
     let (mr, nv, depth) = (product.mr as f64, product.nv as f64, product.channels as f64);
-    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / 2.0 };
-    let kept = if depth * nv * vector < 0.6 * target.l1 as f64 { ceilings.l1 } else { ceilings.l2 };
+    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
+    let kept = if depth * nv * vector < term(Term::HeldByL1) * target.l1 as f64 { ceilings.l1 } else { ceilings.l2 };
     let streamed = nv * vector / ceilings.bytes_per_cycle(kept);
-    let step = (mr * nv / rate).max(loads).max(4.0).max(streamed) + 0.1 * loads + 0.15 * streamed;
+    let step = (mr * nv / rate).max(loads).max(4.0).max(streamed)
+        + term(Term::PointLoadsBeside) * loads
+        + term(Term::PointWeightsBeside) * streamed;
     let last = strassen.tiles() % product.tiles;
     let full = strassen.tiles() / product.tiles * (product.tiles / product.mr) + last.div_ceil(product.mr);
     let fill = strassen.part_vectors() as f64 / nv;
     let points = product.points as f64;
-    let products = points * full as f64 * fill * (step * depth * 1.03 + mr * nv * 1.5 + 12.0);
+    let products = points
+        * full as f64
+        * fill
+        * (step * depth * 1.03 + mr * nv * term(Term::PointEndOfVector) + term(Term::PointEnd));
     // Loads and stores of the sums, and their additions: 30 a vector for one level, with seven and four of each.
     let tiles = strassen.tiles() as f64;
-    let each = if strassen.levels == 1 { 30.0 } else { 220.0 };
+    let (overhead, each) = match strassen.levels {
+        1 => (term(Term::StrassenOne), term(Term::StrassenSumsOne)),
+        _ => (term(Term::StrassenTwo), term(Term::StrassenSumsTwo)),
+    };
     let sums = tiles * (product.channel_blocks() as f64 + strassen.part_vectors() as f64) * each / rate;
     let weights = points * depth * strassen.part_vectors() as f64 * vector;
     let from = if weights < 0.7 * target.l3 as f64 { ceilings.l3 } else { ceilings.memory };
     let blocks = strassen.blocks() as f64;
-    let once = weights / ceilings.bytes_per_cycle(ceilings.memory);
+    let once = from_memory(weights, target);
     let traffic = once
         + (blocks - 1.0) * weights / ceilings.bytes_per_cycle(from)
         + 0.5 * cost::region_bytes(region) / ceilings.bytes_per_cycle(ceilings.l3);
-    let hidden = (0.25 * traffic.min(products)).max(asked_ahead(once, products / blocks));
+    let hidden = (term(Term::PointHidden) * traffic.min(products)).max(asked_ahead(once, products / blocks, target));
     let cycles = products + sums + traffic - hidden + 3000.0;
     let flops = 2.0 * (strassen.images * strassen.rows) as f64 * strassen.channels as f64 * strassen.outputs as f64;
-    Work {
-        flops,
-        seconds: overhead(target).powi(strassen.levels as i32) * cycles / ceilings.hertz()
-            * cost::imbalance(target, strassen.blocks()),
-    }
+    Work { flops, seconds: overhead * cycles / ceilings.hertz() * cost::imbalance(target, strassen.blocks()) }
 }
 
 /// `[bundle][product][channel][nv * lanes]`.

@@ -21,7 +21,7 @@ mod tilings;
 
 pub use ahead::Ahead;
 pub use axis::{Segment, WindowAxis};
-pub use cost::{asked_ahead, multiply_adds_per_cycle, seconds};
+pub use cost::{asked_ahead, from_memory, multiply_adds_per_cycle, seconds};
 pub use lowering::{check, illegal, lower, whole};
 pub use microkernel::{Accumulators, Streams};
 pub use nest::{Emitted, Fill, Input, SPAN, emit};

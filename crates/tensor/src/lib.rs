@@ -5,6 +5,7 @@
 
 mod bytes;
 mod caches;
+mod calibration;
 mod compare;
 mod dtype;
 mod layout;
@@ -14,6 +15,7 @@ mod tensor;
 
 pub use bytes::AlignedBytes;
 pub use caches::cache_bytes;
+pub use calibration::{Calibration, Term};
 pub use compare::{Difference, compare};
 pub use dtype::{DType, Element};
 pub use layout::Layout;

@@ -1,5 +1,6 @@
 //! What kernels are built for: an instruction set and the facts about the machine that lowerings choose by.
 
+use crate::Calibration;
 use std::fmt;
 
 /// An instruction set level. Each includes the ones before it.
@@ -125,6 +126,8 @@ pub struct Target {
     pub threads: usize,
     /// What a core does at best.
     pub ceilings: Ceilings,
+    /// What costs cannot count.
+    pub calibration: Calibration,
 }
 
 impl Target {
@@ -132,12 +135,14 @@ impl Target {
     pub fn of(isa: Isa) -> Target {
         let registers = if isa == Isa::X86V4 { 32 } else { 16 };
         let ceilings = Ceilings::of(isa);
-        Target { isa, lanes: isa.lanes(), registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1, ceilings }
+        let (lanes, calibration) = (isa.lanes(), Calibration::of(isa.lanes()));
+        Target { isa, lanes, registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1, ceilings, calibration }
     }
 
     /// The same machine through a backend whose vectors have 128 bits.
     pub fn narrow(self) -> Target {
         let multiply_adds = if self.isa == Isa::X86V2 { 1 } else { 2 };
-        Target { lanes: 4, registers: 16, ceilings: Ceilings { multiply_adds, ..self.ceilings }, ..self }
+        let ceilings = Ceilings { multiply_adds, ..self.ceilings };
+        Target { lanes: 4, registers: 16, ceilings, calibration: Calibration::of(4), ..self }
     }
 }

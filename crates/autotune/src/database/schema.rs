@@ -67,6 +67,16 @@ CREATE INDEX trials_of_setting ON trials (setting);
 ALTER TABLE trials ADD COLUMN network BLOB NOT NULL DEFAULT x'';
 ALTER TABLE trials ADD COLUMN against TEXT NOT NULL DEFAULT '';
 ",
+    "
+-- `terms` is an object of JSON: values of terms of the analytic costs by their names.
+CREATE TABLE calibrations (
+    isa TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    PRIMARY KEY (isa, backend, machine)
+) STRICT;
+",
 ];
 
 /// Readies a connection: checks whose file it is, and brings it to the schema of this build. An

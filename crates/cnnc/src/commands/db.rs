@@ -10,6 +10,7 @@ Examples:
   cnnc db export - | ssh other cnnc db import -
   cnnc db merge other.db
   cnnc db gc --keep-priors --dry-run
+  cnnc db fit
   cnnc db stats --db shared.db --json | jq '.outcomes'
 
 Without --db it is $XDG_DATA_HOME/cnnc/tuning.db, else ~/.local/share/cnnc/tuning.db. It is an SQLite file with a
@@ -73,6 +74,22 @@ pub enum Action {
         #[arg(long)]
         dry_run: bool,
         /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fit the terms of the analytic costs to the trials of this machine, and keep them where that makes better choices
+    ///
+    /// Layers without measurements are chosen for by estimate. What the estimates cannot count (how far loads hide behind
+    /// arithmetic, what the end of a tile takes) is fitted so that as little as possible is lost by the choices. A fit to
+    /// two thirds of the layers is judged by the last third. `compile` and `tune` go by the kept terms from then on
+    Fit {
+        /// Keep nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Forget the terms that are kept, and fit nothing
+        #[arg(long, conflicts_with = "dry_run")]
+        forget: bool,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

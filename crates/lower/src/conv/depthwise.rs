@@ -7,6 +7,7 @@ use crate::tiled::{illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
+use cnnc_tensor::Term;
 use cnnc_tensor::{Layout, Target};
 
 /// Depthwise convolution on blocked channels.
@@ -22,8 +23,6 @@ pub const DEPTHWISE: Algorithm = Algorithm {
     lower,
 };
 
-/// Cycles of a tile beside its multiply-adds and stores.
-const TILE: f64 = 8.0;
 /// Vectors of a result that make a work item worth its call.
 const ITEM: usize = 1024;
 
@@ -83,10 +82,17 @@ pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target, breadth: B
 pub(super) fn estimate(conv: &Lanewise, region: &Region, target: &Target, flops: f64, per_step: f64) -> Work {
     let bytes = cost::region_bytes(region);
     let outputs = region.outputs[0].bytes() as f64 / (4.0 * target.lanes as f64);
-    let cycles = conv.vector_steps() * per_step + outputs * 2.0 + conv.tiles() * TILE;
+    let term = |term: Term| target.calibration.get(term);
+    let cycles = conv.vector_steps() * per_step * term(Term::DepthwiseStep)
+        + outputs * term(Term::DepthwiseStore)
+        + conv.tiles() * term(Term::DepthwiseTile)
+        + conv.items() * term(Term::DepthwiseItem);
     let traffic = bytes / cost::bandwidth(target, bytes);
     let arithmetic = cycles / target.ceilings.hertz();
-    Work { flops, seconds: arithmetic.max(traffic) + 0.3 * arithmetic.min(traffic) + cost::CALL_SECONDS }
+    Work {
+        flops,
+        seconds: arithmetic.max(traffic) + term(Term::DepthwiseBeside) * arithmetic.min(traffic) + cost::CALL_SECONDS,
+    }
 }
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {

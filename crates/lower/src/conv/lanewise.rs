@@ -96,6 +96,12 @@ impl Lanewise {
         (self.shape.images * self.shape.outputs.div_ceil(self.lanes) * rows * per_row) as f64
     }
 
+    /// Work items of the whole result.
+    pub fn items(&self) -> f64 {
+        let rows = self.shape.pixels() / self.shape.output[self.shape.output.len() - 1];
+        (self.shape.images * self.shape.outputs.div_ceil(self.lanes) * rows.div_ceil(self.rows)) as f64
+    }
+
     /// The whole lowering.
     pub fn lower(&self, name: &str, region: &Region) -> Lowering {
         let mut b = KernelBuilder::new(name);

@@ -7,37 +7,33 @@
 use super::microkernel::unrolled;
 use super::{TiledSum, Tiling};
 use crate::cost;
-use cnnc_tensor::Target;
+use cnnc_tensor::{Target, Term};
 
 /// Cycles from a multiply-add to one that needs its result.
 const LATENCY: f64 = 4.0;
-/// Cycles of an innermost loop's end.
-const LOOP: f64 = 0.8;
-
-/// Loads (or broadcasts) of a cycle: those of 512 bits keep both ports busy.
-fn loads_per_cycle(target: &Target) -> f64 {
-    if target.lanes >= 16 { 1.6 } else { 2.0 }
-}
 
 /// Multiply-adds on whole vectors that the target starts in a cycle.
 pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
     f64::from(target.ceilings.multiply_adds)
 }
 
-/// Share of the weights' time from memory that is hidden because the tiles before asked for them.
-const AHEAD: f64 = 0.85;
+/// Cycles in which weights of so many bytes come from memory, should nothing hide that.
+pub fn from_memory(bytes: f64, target: &Target) -> f64 {
+    target.calibration.get(Term::FromMemory) * bytes / target.ceilings.bytes_per_cycle(target.ceilings.memory)
+}
 
 /// Cycles of `memory` that pass while the tiles that ask ahead compute for `arithmetic` cycles.
-pub fn asked_ahead(memory: f64, arithmetic: f64) -> f64 {
-    AHEAD * memory.min(arithmetic)
+pub fn asked_ahead(memory: f64, arithmetic: f64, target: &Target) -> f64 {
+    target.calibration.get(Term::AskedAhead) * memory.min(arithmetic)
 }
 
 /// Bytes of a cycle when data that is used again after `bytes` others is read.
 fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
     let ceilings = &target.ceilings;
-    ceilings.bytes_per_cycle(if bytes <= 0.6 * target.l1 as f64 {
+    let held = |share: Term, cache: usize| target.calibration.get(share) * cache as f64;
+    ceilings.bytes_per_cycle(if bytes <= held(Term::HeldByL1, target.l1) {
         ceilings.l1
-    } else if bytes <= 0.7 * target.l2 as f64 {
+    } else if bytes <= held(Term::HeldByL2, target.l2) {
         ceilings.l2
     } else if bytes <= 0.7 * target.l3 as f64 {
         ceilings.l3
@@ -56,6 +52,7 @@ pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
 }
 
 fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
+    let term = |term: Term| target.calibration.get(term);
     let vector_bytes = (sum.lanes * 4) as f64;
     let (channels, blocks) = (sum.summed_channels(tiling.nv), sum.channels.blocks());
     let chunk = tiling.chunk.min(blocks);
@@ -88,16 +85,22 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let work = positions * nv / multiply_adds_per_cycle(target);
                 let weights = nv * vector_bytes / weight_rate;
                 let loads =
-                    (positions + nv) / loads_per_cycle(target) + positions * conflict_cycles(sum, valid.len(), target);
-                let slowest = work.max(LATENCY).max(loads).max(weights) + 0.08 * loads.min(work);
+                    (positions + nv) / term(Term::TiledLoads) + positions * conflict_cycles(sum, valid.len(), target);
+                let slowest =
+                    work.max(LATENCY).max(loads).max(weights) + term(Term::TiledLoadsBeside) * loads.min(work);
                 let repeated = unrolled((positions * nv) as usize, sum.channels.block.min(sum.channels.count));
-                tile += slowest + 0.15 * weights.min(work) + LOOP / repeated as f64;
+                tile += slowest
+                    + term(Term::TiledWeightsBeside) * weights.min(work)
+                    + term(Term::TiledLoop) / repeated as f64;
             }
-            let ends = segment.outputs as f64 * nv * 3.0 + 30.0;
-            let partial = (chunks - 1.0) * segment.outputs as f64 * nv * 4.0;
+            let ends = segment.outputs as f64 * nv * term(Term::TiledEndOfVector) + term(Term::TiledEnd);
+            let partial = (chunks - 1.0) * segment.outputs as f64 * nv * term(Term::TiledPartial);
             row_cycles += count
                 * segment.tiles as f64
-                * (tile * channels * row_taps * row_valid + ends + partial + 8.0 * chunks * row_taps * chunk as f64);
+                * (tile * channels * row_taps * row_valid
+                    + ends
+                    + partial
+                    + term(Term::TiledBlock) * chunks * row_taps * chunk as f64);
         }
     }
     let arithmetic = row_cycles * rows * batch as f64;
@@ -112,18 +115,18 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let again = |passes: f64, bytes: f64, between: f64| (passes - 1.0) * bytes / bytes_per_cycle(target, between);
     let item_input = input_bytes / items;
     // Weights come from memory: behind the arithmetic of other tiles, or, where there are none, of several streams.
-    let memory = all_weights / target.ceilings.bytes_per_cycle(target.ceilings.memory);
+    let memory = from_memory(all_weights, target);
     let cold = if rows * columns > tiling.mr as f64 {
-        memory - asked_ahead(memory, row_cycles * rows)
+        memory - asked_ahead(memory, row_cycles * rows, target)
     } else {
         memory * (1.6 / tiling.nv as f64).max(0.5)
     };
     let first = cold
         + input_bytes / bytes_per_cycle(target, 2.0 * input_bytes)
         + result_bytes / bytes_per_cycle(target, 2.0 * result_bytes);
-    let repeated = 0.8 * again(weight_passes, all_weights, all_weights + item_input)
-        + 0.4 * again(input_passes, input_bytes, input_bytes + bundle_weights);
-    arithmetic + batch as f64 * (0.5 * first + repeated) + 2000.0
+    let repeated = term(Term::WeightsAgain) * again(weight_passes, all_weights, all_weights + item_input)
+        + term(Term::InputAgain) * again(input_passes, input_bytes, input_bytes + bundle_weights);
+    arithmetic + batch as f64 * (term(Term::FirstTouch) * first + repeated) + 2000.0
 }
 
 /// Cycles more for each input that is broadcast, where the inputs of a tile lie on lines of their own (rows of a

@@ -7,7 +7,7 @@ use cnnc_compiler::shapes::layers_of;
 use cnnc_compiler::{Choices, MeasuredWay, Options};
 use cnnc_ir::graph::{Graph, parse_candidate};
 use cnnc_runtime::machine::fingerprint;
-use cnnc_tensor::{Layout, Target};
+use cnnc_tensor::{Layout, Target, Term};
 use std::path::{Path, PathBuf};
 
 /// The database that is meant by `--db`: the user's where nothing is said, none where `none` is.
@@ -34,6 +34,23 @@ pub fn setting(options: &Options, target: &Target) -> Setting {
         backend: options.backend.version(),
         revision: revision().into(),
         machine: fingerprint(),
+    }
+}
+
+/// Gives targets the terms of the analytic costs that are kept for them. A database that cannot be read gives none; that it
+/// cannot is said where its measurements are asked for.
+pub fn calibrate(options: &mut Options, asked: Option<&Path>) {
+    let Some(database) = path(asked).filter(|path| path.exists()).and_then(|path| Database::open(&path).ok()) else {
+        return;
+    };
+    let settings: Vec<Setting> = options.targets.iter().map(|target| setting(options, target)).collect();
+    for (target, setting) in options.targets.iter_mut().zip(settings) {
+        for (name, value) in database.terms(&setting).ok().flatten().unwrap_or_default() {
+            // A term that this build does not have is another's.
+            if let Some(term) = Term::from_name(&name) {
+                target.calibration.set(term, value);
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cnnc db`: the tuning database, looked at, exchanged and made small.
 
-use crate::{database, failure};
+use crate::{database, failure, fit};
 use cnnc_artifact::write_atomically;
 use cnnc_autotune::database::{Added, Dropped, Keep, Stats, Tally};
 use cnnc_autotune::{Database, DatabaseError, revision};
@@ -31,6 +31,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let other = Database::open(other).map_err(failure::database)?;
             let merged = Database::open_or_create(&path).and_then(|database| database.merge(&other));
             say_added(&path, merged.map_err(failure::database)?, *json)
+        }
+        Action::Fit { dry_run, forget, json } => {
+            let database = Database::open(&path).map_err(failure::database)?;
+            fit::run(&database, *dry_run, *forget, *json)
         }
         Action::Gc { keep_priors, superseded, dry_run, json } => {
             let database = Database::open(&path).map_err(failure::database)?;

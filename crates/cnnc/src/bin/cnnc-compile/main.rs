@@ -6,6 +6,7 @@ mod compile;
 mod database;
 mod db;
 mod failure;
+mod fit;
 mod list;
 mod lock;
 mod opt;

@@ -1,6 +1,6 @@
 //! Options of the pipeline from the flags of the command line.
 
-use crate::{failure, lock};
+use crate::{database, failure, lock};
 use cnnc_autotune::layer::apply_ceilings;
 use cnnc_cli::args::{BackendArg, CompileArgs, split_last};
 use cnnc_cli::{CliError, npy};
@@ -29,6 +29,9 @@ pub fn options(args: &CompileArgs, threads: usize) -> Result<Options, CliError> 
     options.bounds = Bounds { max_error: args.max_error, max_workspace: args.max_workspace };
     if let Some(path) = &args.lock {
         options.choices = lock::choices(path, &options, threads, args.locked)?;
+    }
+    if args.lock.is_none() {
+        database::calibrate(&mut options, args.db.as_deref());
     }
     options.dump = args.dump.clone();
     Ok(options)

@@ -2,14 +2,8 @@
 
 use super::Tiling;
 use crate::cost::imbalance;
-use crate::tiled::{asked_ahead, multiply_adds_per_cycle};
-use cnnc_tensor::Target;
-
-/// Least share of the traffic that hides behind the products.
-const HIDDEN: f64 = 0.25;
-/// How often a transformed input that the second-level cache does not hold goes between it and the third, besides being
-/// read: fetched to be written, and pushed out.
-const SPILLS: f64 = 3.0;
+use crate::tiled::{asked_ahead, from_memory, multiply_adds_per_cycle};
+use cnnc_tensor::{Target, Term};
 
 /// Cycles of the transforms of one tile of one vector of channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +20,7 @@ pub fn seconds(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -
 }
 
 fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64 {
+    let term = |term: Term| target.calibration.get(term);
     let blocking = &tiling.blocking;
     let (points, vector) = (tiling.points as f64, tiling.lanes as f64 * 4.0);
     let (tiles, blocks) = (tiling.tiles() as f64, tiling.blocks() as f64);
@@ -42,16 +37,20 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     // Register tiles: multiply-adds, or the loads that feed them.
     let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
     let depth = tiling.shape.channels as f64;
-    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / 2.0 };
+    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
     // A point's weights of a bundle are read for every register tile, from the cache that holds them.
-    let rate = if depth * nv * vector < 0.6 * target.l1 as f64 { target.ceilings.l1 } else { target.ceilings.l2 };
+    let rate = if depth * nv * vector < term(Term::HeldByL1) * target.l1 as f64 {
+        target.ceilings.l1
+    } else {
+        target.ceilings.l2
+    };
     let streamed = nv * vector / target.ceilings.bytes_per_cycle(rate);
     let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);
-    let step = slowest + 0.1 * loads + 0.15 * streamed;
+    let step = slowest + term(Term::PointLoadsBeside) * loads + term(Term::PointWeightsBeside) * streamed;
     let last = tiling.tiles() % blocking.tiles;
     let register_tiles =
         (tiling.tiles() / blocking.tiles * (blocking.tiles / blocking.mr) + last.div_ceil(blocking.mr)) as f64;
-    let tile = step * depth * 1.03 + mr * nv * 1.5 + 12.0;
+    let tile = step * depth * 1.03 + mr * nv * term(Term::PointEndOfVector) + term(Term::PointEnd);
     let product = register_tiles * tiling.bundles() as f64 * points * tile * bundle_fill(tiling);
 
     // Weights come from memory once, and for every further block from wherever they stay: those of a bundle where
@@ -69,15 +68,15 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     };
     let weights = points * depth * (tiling.bundles() * blocking.nv) as f64 * vector;
     let kept = if blocking.shared { weights / tiling.bundles() as f64 } else { weights };
-    let once = weights / ceilings.bytes_per_cycle(ceilings.memory);
-    let weight_cycles = once + (blocks - 1.0) * weights / from(kept);
+    let once = from_memory(weights, target);
+    let weight_cycles = once + term(Term::PointWeightsAgain) * (blocks - 1.0) * weights / from(kept);
     // The transformed input is read again for every bundle.
     let input = tiling.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
-    let mut input_cycles = tiling.bundles() as f64 * blocks * input / from(between);
+    let mut input_cycles = term(Term::PointInputAgain) * tiling.bundles() as f64 * blocks * input / from(between);
     let products = if blocking.shared { 0.0 } else { tiling.product().product_elems() as f64 * 4.0 };
-    if between + products > 0.9 * target.l2 as f64 {
-        input_cycles += SPILLS * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);
+    if between + products > term(Term::PointBlockInL2) * target.l2 as f64 {
+        input_cycles += term(Term::PointSpills) * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);
     }
     if between > 4.0 * target.l2 as f64 {
         // Written once, through to memory: the next block's lines push it out.
@@ -86,7 +85,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };
-    let hidden = (HIDDEN * traffic.min(product)).max(asked_ahead(once, product / blocks));
+    let hidden = (term(Term::PointHidden) * traffic.min(product)).max(asked_ahead(once, product / blocks, target));
     (product + traffic - hidden + inverse) * of_products + forward * of_input + image / from(image) + calls
 }
 

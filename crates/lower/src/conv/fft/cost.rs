@@ -3,10 +3,8 @@
 use super::shape::{Fft, Pass};
 use crate::conv::bilinear::TransformCycles;
 use crate::tiled::multiply_adds_per_cycle;
-use cnnc_tensor::Target;
+use cnnc_tensor::{Target, Term};
 
-/// What the transforms take against a count of their instructions: values that do not fit the registers.
-const TRANSFORM: f64 = 1.1;
 /// Cycles of a vector of the patch into which a tile at the border is copied.
 const COPIED: f64 = 6.0;
 
@@ -39,5 +37,6 @@ fn cycles(fft: &Fft, passes: &[Pass], before: &[usize], target: &Target) -> f64 
             sum + lines.count() as f64 * ((program.instructions() as f64 + moved) / rate + 4.0)
         })
     };
-    25.0 + TRANSFORM * passes.iter().map(of_line).sum::<f64>()
+    // Values that do not fit the registers.
+    25.0 + target.calibration.get(Term::FftTransform) * passes.iter().map(of_line).sum::<f64>()
 }

@@ -3,10 +3,7 @@
 use super::shape::Winograd;
 use crate::conv::bilinear::TransformCycles;
 use crate::tiled::multiply_adds_per_cycle;
-use cnnc_tensor::Target;
-
-/// What the transforms take against a count of their instructions: address arithmetic, and points that lie far apart.
-const TRANSFORM: f64 = 1.4;
+use cnnc_tensor::{Target, Term};
 
 /// Both transforms.
 pub fn transform_cycles(winograd: &Winograd, target: &Target) -> TransformCycles {
@@ -17,7 +14,7 @@ pub fn transform_cycles(winograd: &Winograd, target: &Target) -> TransformCycles
 fn cycles(winograd: &Winograd, target: &Target, forward: bool) -> f64 {
     let rate = multiply_adds_per_cycle(target);
     let mut dims: Vec<f64> = winograd.tiling.axes.iter().map(|a| a.size as f64).collect();
-    let mut cycles = 25.0;
+    let mut cycles = target.calibration.get(Term::WinogradTile);
     for (k, axis) in winograd.axes.iter().enumerate() {
         let points = winograd.tiling.axes[k].size;
         if points == 1 {
@@ -29,5 +26,6 @@ fn cycles(winograd: &Winograd, target: &Target, forward: bool) -> f64 {
         cycles += lines * ((map.instructions() as f64 / rate).max(stores * 2.0 / rate) + loads / rate * 0.5 + 2.0);
         dims[k] = map.results() as f64;
     }
-    TRANSFORM * cycles
+    // Address arithmetic, and points that lie far apart.
+    target.calibration.get(if forward { Term::WinogradForward } else { Term::WinogradInverse }) * cycles
 }

@@ -1,0 +1,164 @@
+//! The terms of analytic costs, with their usual values.
+
+/// A term of the analytic costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Term {
+    /// Loads (or broadcasts) that a register tile starts in a cycle.
+    TiledLoads,
+    /// Share of a register tile's loads that does not hide behind its multiply-adds.
+    TiledLoadsBeside,
+    /// Share of its weights' way from their cache that does not.
+    TiledWeightsBeside,
+    /// Cycles of the end of an innermost loop.
+    TiledLoop,
+    /// Cycles of each vector at the end of a register tile: tail and store.
+    TiledEndOfVector,
+    /// Cycles of a register tile's end.
+    TiledEnd,
+    /// Cycles of a vector that is put by and taken up again between chunks of channels.
+    TiledPartial,
+    /// Cycles of a block of channels in a register tile, besides its taps.
+    TiledBlock,
+    /// Share of the first touch of operands and results that is waited for.
+    FirstTouch,
+    /// The same of weights that a register-tiled sum reads again.
+    WeightsAgain,
+    /// The same of its input.
+    InputAgain,
+    /// Share of the first-level cache that a stream may fill to be found there again.
+    HeldByL1,
+    /// The same of the second-level cache.
+    HeldByL2,
+    /// Time of weights from memory over that of one plain stream.
+    FromMemory,
+    /// Share of that time that hides behind the multiply-adds of tiles that ask ahead.
+    AskedAhead,
+    /// Products at points: share of the loads that does not hide behind the multiply-adds.
+    PointLoadsBeside,
+    /// The same of weights from their cache.
+    PointWeightsBeside,
+    /// Cycles of each vector at the end of a register tile of products.
+    PointEndOfVector,
+    /// Cycles of such a tile's end.
+    PointEnd,
+    /// Least share of the traffic that hides behind products at points.
+    PointHidden,
+    /// How often a transformed input that the second-level cache does not hold goes to the third and back, besides being read.
+    PointSpills,
+    /// Time of reading transformed input for every bundle over a count of its bytes.
+    PointInputAgain,
+    /// The same of weights for every further block.
+    PointWeightsAgain,
+    /// Share of the second-level cache that a block of tiles may fill.
+    PointBlockInL2,
+    /// Time of Winograd's input transform over a count of its instructions.
+    WinogradForward,
+    /// The same of the output transform.
+    WinogradInverse,
+    /// Cycles of a transform of a tile besides.
+    WinogradTile,
+    /// Time of Fourier transforms over a count of their instructions.
+    FftTransform,
+    /// Time of Strassen's product with one level over a count of instructions and bytes.
+    StrassenOne,
+    /// The same with two levels.
+    StrassenTwo,
+    /// Instructions of the sums of a vector of a tile and its partners, one level.
+    StrassenSumsOne,
+    /// The same with two levels.
+    StrassenSumsTwo,
+    /// Time of a depthwise convolution's multiply-adds over a count of them.
+    DepthwiseStep,
+    /// Cycles of a vector of its result: tail and store.
+    DepthwiseStore,
+    /// Cycles of a tile of it.
+    DepthwiseTile,
+    /// Cycles of a work item of it: its weights are loaded, its pointers made.
+    DepthwiseItem,
+    /// Share of the lesser of its arithmetic and traffic that does not hide behind the other.
+    DepthwiseBeside,
+}
+
+/// A term, its name in files, and its values for 512-bit vectors and for narrower ones.
+const TABLE: [(Term, &str, f64, f64); 37] = [
+    (Term::TiledLoads, "tiled_loads", 1.6, 1.48),
+    (Term::TiledLoadsBeside, "tiled_loads_beside", 0.08, 0.0853),
+    (Term::TiledWeightsBeside, "tiled_weights_beside", 0.15, 0.387),
+    (Term::TiledLoop, "tiled_loop", 0.8, 0.753),
+    (Term::TiledEndOfVector, "tiled_end_of_vector", 3.0, 2.22),
+    (Term::TiledEnd, "tiled_end", 30.0, 28.3),
+    (Term::TiledPartial, "tiled_partial", 4.0, 1.46),
+    (Term::TiledBlock, "tiled_block", 8.0, 6.08),
+    (Term::FirstTouch, "first_touch", 0.5, 0.708),
+    (Term::WeightsAgain, "weights_again", 0.8, 1.08),
+    (Term::InputAgain, "input_again", 0.4, 0.296),
+    (Term::HeldByL1, "held_by_l1", 0.6, 0.372),
+    (Term::HeldByL2, "held_by_l2", 0.7, 0.572),
+    (Term::FromMemory, "from_memory", 1.0, 1.21),
+    (Term::AskedAhead, "asked_ahead", 0.85, 0.952),
+    (Term::PointLoadsBeside, "point_loads_beside", 0.1, 0.0583),
+    (Term::PointWeightsBeside, "point_weights_beside", 0.15, 0.143),
+    (Term::PointEndOfVector, "point_end_of_vector", 1.5, 1.5),
+    (Term::PointEnd, "point_end", 12.0, 12.0),
+    (Term::PointHidden, "point_hidden", 0.25, 0.228),
+    (Term::PointSpills, "point_spills", 3.0, 3.64),
+    (Term::PointInputAgain, "point_input_again", 1.0, 0.702),
+    (Term::PointWeightsAgain, "point_weights_again", 1.0, 0.567),
+    (Term::PointBlockInL2, "point_block_in_l2", 0.9, 0.572),
+    (Term::WinogradForward, "winograd_forward", 1.4, 0.944),
+    (Term::WinogradInverse, "winograd_inverse", 1.4, 0.998),
+    (Term::WinogradTile, "winograd_tile", 25.0, 21.6),
+    (Term::FftTransform, "fft_transform", 1.1, 2.06),
+    (Term::StrassenOne, "strassen_one", 1.02, 1.55),
+    (Term::StrassenTwo, "strassen_two", 1.0404, 1.32),
+    (Term::StrassenSumsOne, "strassen_sums_one", 30.0, 30.0),
+    (Term::StrassenSumsTwo, "strassen_sums_two", 220.0, 342.0),
+    (Term::DepthwiseStep, "depthwise_step", 1.0, 0.741),
+    (Term::DepthwiseStore, "depthwise_store", 2.0, 1.48),
+    (Term::DepthwiseTile, "depthwise_tile", 8.0, 13.7),
+    (Term::DepthwiseItem, "depthwise_item", 0.0, 27.0),
+    (Term::DepthwiseBeside, "depthwise_beside", 0.3, 0.3),
+];
+
+impl Term {
+    /// All terms, in order.
+    pub const ALL: [Term; TABLE.len()] = {
+        let mut all = [Term::TiledLoads; TABLE.len()];
+        let mut k = 0;
+        while k < all.len() {
+            all[k] = TABLE[k].0;
+            k += 1;
+        }
+        all
+    };
+
+    /// Its name: `tiled_loads`.
+    pub fn name(self) -> &'static str {
+        TABLE[self as usize].1
+    }
+
+    /// The term of that name.
+    pub fn from_name(name: &str) -> Option<Term> {
+        Term::ALL.into_iter().find(|term| term.name() == name)
+    }
+
+    /// Its values for 512-bit vectors and for narrower ones.
+    pub(super) fn usual(self) -> (f64, f64) {
+        let (_, _, wide, narrow) = TABLE[self as usize];
+        (wide, narrow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_its_names_are_different() {
+        for (k, term) in Term::ALL.into_iter().enumerate() {
+            assert_eq!(term as usize, k);
+            assert_eq!(Term::from_name(term.name()), Some(term));
+        }
+        assert_eq!(Term::from_name("nothing"), None);
+    }
+}
