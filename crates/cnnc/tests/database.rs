@@ -153,7 +153,7 @@ fn choices_by_estimate_go_by_the_terms_that_are_kept() {
     let algorithms = |report: &Value| -> Vec<String> {
         let layers = report["variants"][0]["layers"].as_array().unwrap().iter();
         let name = |layer: &Value| layer["candidate"].as_str().unwrap().split('(').next().unwrap().to_string();
-        layers.filter(|layer| layer["op"] == "conv").map(|layer| name(layer)).collect()
+        layers.filter(|layer| layer["op"] == "conv").map(name).collect()
     };
     let before = compiled("before.cnna", "");
     let text = |key: &str| before["variants"][0][key].as_str().unwrap().to_string();

@@ -41,10 +41,13 @@ pub struct Expected {
     pub off: f64,
 }
 
+/// Times of the candidates of a place, and which of them were timed to the end.
+type Tried<'a> = (Paired, BTreeMap<&'a str, bool>);
+
 /// The places of trials, of which enough candidates were timed.
 pub fn places(records: &[Record]) -> Result<Vec<Place>, TuneError> {
     // Times of one revision of the code are no times of another's.
-    let mut found: BTreeMap<(&str, &str, &str, &Setting), (Paired, BTreeMap<&str, bool>)> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str, &str, &Setting), Tried> = BTreeMap::new();
     for Record { trial, setting, .. } in records {
         let place = (trial.workload.0.as_str(), trial.input.as_str(), trial.output.as_str(), setting);
         let (paired, candidates) = found.entry(place).or_default();

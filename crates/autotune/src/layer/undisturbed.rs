@@ -58,13 +58,19 @@ mod tests {
     #[test]
     fn interruptions_are_counted() {
         let stop = std::sync::atomic::AtomicBool::new(false);
-        let busy = || while !stop.load(std::sync::atomic::Ordering::Relaxed) {};
+        let busy = || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        };
         let before = interruptions();
         std::thread::scope(|scope| {
             // More threads that have something to do than there are cores.
             (0..2 * std::thread::available_parallelism().unwrap().get()).for_each(|_| drop(scope.spawn(busy)));
             let start = Instant::now();
-            while interruptions() == before && start.elapsed() < Duration::from_secs(20) {}
+            while interruptions() == before && start.elapsed() < Duration::from_secs(20) {
+                std::hint::spin_loop();
+            }
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
         assert!(interruptions() > before);
