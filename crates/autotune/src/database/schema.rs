@@ -86,7 +86,11 @@ pub(super) fn prepare(connection: &Connection, path: &Path, create: bool) -> Res
     connection.busy_timeout(PATIENCE).map_err(named)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(named)?;
     // Before anything is written: the file may be somebody else's.
-    let found = version(connection, path, MIGRATIONS)?;
+    let found = {
+        // As one process left it: another may be making it just now.
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).map_err(named)?;
+        version(&transaction, path, MIGRATIONS)?
+    };
     if found == 0 && !create {
         return Err(DatabaseError::Foreign { path: path.to_path_buf() });
     }
