@@ -1,10 +1,10 @@
 //! Analytic costs fitted to trials: the terms under which the choices by estimate are best.
 //!
-//! What counts is not how close an estimate is to the measured time but how much is lost by choosing by it. A layer's loss
-//! is the mean logarithm of its candidates' times over the best, each weighted by `exp(-ln(estimate / least) / T)`: almost
-//! that of the choice itself, but smooth, so that coordinate descent finds its way. Estimates that are off are no loss as
-//! long as they all are alike: a penalty sees to that. Another keeps terms about which the trials say nothing at the values
-//! that the fit starts from. The trials decide all: there is no chance in it.
+//! What counts is not how close an estimate is to the measured time but how much is lost by choosing by it. A layer's
+//! loss is the mean logarithm of its candidates' times over the best, each weighted by `exp(-ln(estimate / least) /
+//! T)`: almost that of the choice itself, but smooth, so that coordinate descent finds its way. Estimates that are off
+//! are no loss as long as they all are alike: a penalty sees to that. Another keeps terms about which the trials say
+//! nothing at the values that the fit starts from. The trials decide all: there is no chance in it.
 
 mod place;
 

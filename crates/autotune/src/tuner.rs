@@ -147,8 +147,8 @@ impl<'a> Tuner<'a> {
         let rounds = self.options.budget.mul_f64(1.0 - FINISH);
         let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
-            // One more than are measured, so that it is compiled meanwhile.
-            let at_once = if self.options.alone { 1 } else { 1 + self.pool.measurers() };
+            // Two more than are measured: some layers take long to compile and others to measure, and neither is to wait.
+            let at_once = if self.options.alone { 1 } else { 2 + self.pool.measurers() };
             while batches.len() < at_once && self.start.elapsed() < rounds && !self.observer.interrupted() {
                 let Some(task) = self.next_task(&batches) else { break };
                 let proposed = self.tasks[task].search.propose();
@@ -302,8 +302,8 @@ impl<'a> Tuner<'a> {
         incumbent: Option<&Incumbent>,
     ) -> MeasureJob {
         let point = &self.tasks[task].search.points()[point];
-        // Each turn runs the candidate and the incumbent a few times.
-        let seconds = (RUNS * 6.0 * point.expected).clamp(SHORTEST, LONGEST);
+        // Each turn runs the candidate and the incumbent, and pushes the weights of both out of the caches.
+        let seconds = (RUNS * 3.0 * point.expected).clamp(SHORTEST, LONGEST);
         MeasureJob {
             artifact: file.clone(),
             incumbent: incumbent.map(|incumbent| incumbent.file.clone()),

@@ -71,6 +71,9 @@ pub enum CliError {
     /// The process that compiles could not be started, or died.
     #[error("{0}")]
     Crash(String),
+    /// The user ended it.
+    #[error("interrupted: {0}")]
+    Interrupted(&'static str),
     /// The process that compiles has said what is wrong, and ended with that code.
     #[error("compilation failed")]
     Reported(u8),
@@ -86,6 +89,7 @@ impl CliError {
             CliError::Runtime(error) | CliError::Load { source: error, .. } => error.is_users(),
             CliError::Artifact(ArtifactError::Read { .. }) => true,
             CliError::Write { .. } | CliError::Artifact(_) | CliError::Beyond { .. } | CliError::Crash(_) => false,
+            CliError::Interrupted(_) => false,
         };
         if users { 2 } else { 1 }
     }

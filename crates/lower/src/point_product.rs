@@ -5,8 +5,9 @@
 //! as `[point][channel block][tile][lanes]`, the weights as `[bundle][point][channel][nv * lanes]`, and the products of a
 //! bundle of outputs as `[point][tile][nv * lanes]`.
 
-use crate::tiled::{Accumulators, Ahead, Channels, RowAxis, SPAN, Streams, WindowAxis};
+use crate::tiled::{Accumulators, Ahead, Channels, RowAxis, SPAN, Streams, WindowAxis, multiply_adds_per_cycle};
 use cnnc_ir::kernel::{Axis, Buf, KernelBuilder, Val};
+use cnnc_tensor::{Target, Term};
 
 /// Extents of the products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,25 @@ impl PointProduct {
     /// Elements of a block's transformed input.
     pub fn input_elems(&self) -> usize {
         self.points * self.input_stride()
+    }
+
+    /// Register tiles of so many tiles at a point.
+    pub fn register_tiles(&self, tiles: usize) -> usize {
+        tiles / self.tiles * (self.tiles / self.mr) + (tiles % self.tiles).div_ceil(self.mr)
+    }
+
+    /// Estimated cycles of a register tile: its multiply-adds, or the loads that feed them. A point's weights of a bundle are
+    /// read for every one, from the cache that holds them.
+    pub fn tile_cycles(&self, target: &Target) -> f64 {
+        let term = |term: Term| target.calibration.get(term);
+        let (mr, nv, depth, vector) = (self.mr as f64, self.nv as f64, self.channels as f64, self.lanes as f64 * 4.0);
+        let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
+        let ceilings = &target.ceilings;
+        let held = depth * nv * vector < term(Term::HeldByL1) * target.l1 as f64;
+        let streamed = nv * vector / ceilings.bytes_per_cycle(if held { ceilings.l1 } else { ceilings.l2 });
+        let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);
+        let step = slowest + term(Term::PointLoadsBeside) * loads + term(Term::PointWeightsBeside) * streamed;
+        step * depth * 1.03 + mr * nv * term(Term::PointEndOfVector) + term(Term::PointEnd)
     }
 
     /// Elements from one point of a bundle's products to the next: `[tile][nv * lanes]`, and a little more.

@@ -104,21 +104,11 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let (ceilings, vector) = (&target.ceilings, product.lanes as f64 * 4.0);
     let term = |term: Term| target.calibration.get(term);
     let rate = multiply_adds_per_cycle(target);
-    let (mr, nv, depth) = (product.mr as f64, product.nv as f64, product.channels as f64);
-    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
-    let kept = if depth * nv * vector < term(Term::HeldByL1) * target.l1 as f64 { ceilings.l1 } else { ceilings.l2 };
-    let streamed = nv * vector / ceilings.bytes_per_cycle(kept);
-    let step = (mr * nv / rate).max(loads).max(4.0).max(streamed)
-        + term(Term::PointLoadsBeside) * loads
-        + term(Term::PointWeightsBeside) * streamed;
-    let last = strassen.tiles() % product.tiles;
-    let full = strassen.tiles() / product.tiles * (product.tiles / product.mr) + last.div_ceil(product.mr);
+    let (nv, depth) = (product.nv as f64, product.channels as f64);
+    let full = product.register_tiles(strassen.tiles());
     let fill = strassen.part_vectors() as f64 / nv;
     let points = product.points as f64;
-    let products = points
-        * full as f64
-        * fill
-        * (step * depth * 1.03 + mr * nv * term(Term::PointEndOfVector) + term(Term::PointEnd));
+    let products = points * full as f64 * fill * product.tile_cycles(target);
     // Loads and stores of the sums, and their additions: 30 a vector for one level, with seven and four of each.
     let tiles = strassen.tiles() as f64;
     let (overhead, each) = match strassen.levels {

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Turns at least, unless the candidate is given up.
 const FEWEST: usize = 5;
+/// Turns in which the candidate also runs with everything warm: that decides nothing, it is only shown.
+const WARM: usize = 3;
 /// Turns at most.
 const MOST: usize = 1000;
 /// One cold run is enough to give up where it is beyond the bound by this factor.
@@ -76,11 +78,12 @@ fn time(
         // Whoever goes first in a turn may be the better off for it.
         for own in [turn % 2 == 0, turn % 2 != 0] {
             if own {
-                let (warm, cold) = runs(runner)?;
-                samples.warm.push(warm);
-                samples.cold.push(cold);
+                samples.cold.push(runner.within()?);
+                if turn < WARM {
+                    samples.warm.push(runner.once(Weights::Warm)?);
+                }
             } else if let Some(incumbent) = incumbent.as_deref_mut() {
-                samples.incumbent.push(runs(incumbent)?.1);
+                samples.incumbent.push(incumbent.within()?);
             }
         }
         if incumbent.is_some() && request.stop_above.is_some_and(|ratio| far_behind(&samples, ratio)) {
@@ -88,12 +91,6 @@ fn time(
         }
     }
     Ok((samples, false))
-}
-
-/// Seconds with everything warm, and as in a network.
-fn runs(runner: &mut Runner) -> Result<(f64, f64), TuneError> {
-    runner.once(Weights::Warm)?;
-    Ok((runner.once(Weights::Warm)?, runner.within()?))
 }
 
 /// Whether a candidate may take no more than so many times as long as the incumbent, and that is not known well yet.

@@ -10,7 +10,7 @@ use cnnc_autotune::{Database, Setting};
 use cnnc_cli::table::Table;
 use cnnc_cli::{CliError, json, process, say};
 use cnnc_compiler::Options;
-use cnnc_tensor::{Calibration, Isa, Term};
+use cnnc_tensor::{Calibration, Isa, Target, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -25,6 +25,9 @@ struct Report {
     left_out: Loss,
     kept: bool,
     terms: Terms,
+    /// What the fit started from.
+    #[serde(skip)]
+    usual: Calibration,
 }
 
 /// Fits the terms of each instruction set that this machine has trials of, made by this build's code generator.
@@ -35,7 +38,8 @@ pub fn run(database: &Database, dry_run: bool, forget: bool, as_json: bool) -> R
     for isa in Isa::ALL {
         let unknown = || CliError::Usage(format!("{isa} is not known here"));
         let options = Options::new(&[isa], backend, 1).ok_or_else(unknown)?;
-        let setting = setting(&options, &options.targets[0]);
+        let target = &options.targets[0];
+        let setting = setting(&options, target);
         if forget {
             database.keep_terms(&setting, None).map_err(failure::database)?;
             continue;
@@ -54,10 +58,10 @@ pub fn run(database: &Database, dry_run: bool, forget: bool, as_json: bool) -> R
         });
         bar.finish_and_clear();
         if process::interrupted() {
-            return Err(CliError::Usage("interrupted: nothing is kept".into()));
+            return Err(CliError::Interrupted("nothing is kept"));
         }
         let Some(found) = found.map_err(failure::tune)? else { continue };
-        reports.push(report(database, &setting, isa, &found, dry_run)?);
+        reports.push(report(database, &setting, target, &found, dry_run)?);
     }
     if as_json {
         return say(&json(&reports)?);
@@ -70,14 +74,21 @@ pub fn run(database: &Database, dry_run: bool, forget: bool, as_json: bool) -> R
 }
 
 /// What a fit is worth; it is kept where it makes better choices for layers that it was not made from.
-fn report(database: &Database, setting: &Setting, isa: Isa, found: &Fit, dry_run: bool) -> Result<Report, CliError> {
+fn report(
+    database: &Database,
+    setting: &Setting,
+    target: &Target,
+    found: &Fit,
+    dry_run: bool,
+) -> Result<Report, CliError> {
     let terms: Terms = Term::ALL.into_iter().map(|t| (t.name().to_string(), found.calibration.get(t))).collect();
     let Fit { layers, candidates, loss, left_out, .. } = *found;
     let kept = left_out.after < left_out.before && !dry_run;
     if kept {
         database.keep_terms(setting, Some(&terms)).map_err(failure::database)?;
     }
-    Ok(Report { isa: isa.name(), layers, candidates, loss, left_out, kept, terms })
+    let (isa, usual) = (target.isa.name(), target.calibration);
+    Ok(Report { isa, layers, candidates, loss, left_out, kept, terms, usual })
 }
 
 fn text(report: &Report, dry_run: bool) -> String {
@@ -90,10 +101,9 @@ fn text(report: &Report, dry_run: bool) -> String {
         table.row(vec![name.into(), format!("{:.3}", loss.before), format!("{:.3}", loss.after)]);
     }
     text += &table.to_string();
-    let usual = Calibration::of(isa_lanes(isa));
     let mut terms = Table::new(&["term", ">usual", ">fitted"]);
     for term in Term::ALL {
-        let (before, after) = (usual.get(term), report.terms.get(term.name()).copied().unwrap_or_default());
+        let (before, after) = (report.usual.get(term), report.terms.get(term.name()).copied().unwrap_or_default());
         if before != after {
             terms.row(vec![term.name().into(), before.to_string(), after.to_string()]);
         }
@@ -105,8 +115,4 @@ fn text(report: &Report, dry_run: bool) -> String {
         (false, false) => "not kept: they make no better choices for layers that were left out\n",
     };
     text
-}
-
-fn isa_lanes(name: &str) -> usize {
-    Isa::from_name(name).map_or(0, Isa::lanes)
 }

@@ -2,7 +2,7 @@
 
 use super::Tiling;
 use crate::cost::imbalance;
-use crate::tiled::{asked_ahead, from_memory, multiply_adds_per_cycle};
+use crate::tiled::{asked_ahead, from_memory};
 use cnnc_tensor::{Target, Term};
 
 /// Cycles of the transforms of one tile of one vector of channels.
@@ -34,23 +34,9 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
         false => (spread(1), spread(1)),
     };
 
-    // Register tiles: multiply-adds, or the loads that feed them.
-    let (mr, nv) = (blocking.mr as f64, blocking.nv as f64);
     let depth = tiling.shape.channels as f64;
-    let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
-    // A point's weights of a bundle are read for every register tile, from the cache that holds them.
-    let rate = if depth * nv * vector < term(Term::HeldByL1) * target.l1 as f64 {
-        target.ceilings.l1
-    } else {
-        target.ceilings.l2
-    };
-    let streamed = nv * vector / target.ceilings.bytes_per_cycle(rate);
-    let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);
-    let step = slowest + term(Term::PointLoadsBeside) * loads + term(Term::PointWeightsBeside) * streamed;
-    let last = tiling.tiles() % blocking.tiles;
-    let register_tiles =
-        (tiling.tiles() / blocking.tiles * (blocking.tiles / blocking.mr) + last.div_ceil(blocking.mr)) as f64;
-    let tile = step * depth * 1.03 + mr * nv * term(Term::PointEndOfVector) + term(Term::PointEnd);
+    let register_tiles = tiling.product().register_tiles(tiling.tiles()) as f64;
+    let tile = tiling.product().tile_cycles(target);
     let product = register_tiles * tiling.bundles() as f64 * points * tile * bundle_fill(tiling);
 
     // Weights come from memory once, and for every further block from wherever they stay: those of a bundle where
