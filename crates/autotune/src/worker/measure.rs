@@ -23,7 +23,7 @@ const SLOW: f64 = 0.05;
 /// Seconds of timing at most.
 const LONGEST: f64 = 3600.0;
 /// A candidate is timed on, where it may be one of the best, until its ratio to the incumbent is known so well,
-const WELL: f64 = 0.015;
+const WELL: f64 = 0.025;
 /// but not for more than so many times as long as it should take.
 const PATIENCE: f64 = 6.0;
 /// What may be no more than this share of the bound for giving up may be one of the best.
