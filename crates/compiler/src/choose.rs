@@ -14,11 +14,8 @@ use crate::shapes::layer_of;
 use crate::{Bounds, Choices, CompileError, MeasuredWay};
 use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
 use cnnc_lower::{Algorithm, Breadth, LowerError, Packing, Region, choose_among, cost};
-use cnnc_tensor::{Layout, Target, Tensor};
+use cnnc_tensor::{Layout, Target, Tensor, Term};
 use std::collections::{HashMap, HashSet};
-
-/// Share of the bandwidth at which a conversion, which transposes, reads and writes.
-const CONVERSION_SHARE: f64 = 0.5;
 
 /// A graph with its choices made.
 #[derive(Clone, Debug)]
@@ -350,7 +347,8 @@ impl<'a> Chooser<'a> {
     /// Seconds of a value's conversion to another layout.
     fn conversion_of(&self, value: ValueId) -> f64 {
         let bytes = 2.0 * self.old.ty(value).bytes() as f64;
-        cost::CALL_SECONDS + bytes / (CONVERSION_SHARE * cost::bandwidth(self.target, bytes))
+        let plain_stream = bytes / cost::bandwidth(self.target, bytes);
+        cost::CALL_SECONDS + self.target.calibration.get(Term::Conversion) * plain_stream
     }
 
     fn apply(&mut self, node: &Node, choice: Choice) -> Result<(), CompileError> {

@@ -77,10 +77,12 @@ pub enum Term {
     DepthwiseItem,
     /// Share of the lesser of its arithmetic and traffic that does not hide behind the other.
     DepthwiseBeside,
+    /// Time of a conversion to another layout, as the plan of layouts sees it, over that of its bytes as a plain stream.
+    Conversion,
 }
 
 /// A term, its name in files, and its values for 512-bit vectors and for narrower ones.
-const TABLE: [(Term, &str, f64, f64); 37] = [
+const TABLE: [(Term, &str, f64, f64); 38] = [
     (Term::TiledLoads, "tiled_loads", 1.6, 1.48),
     (Term::TiledLoadsBeside, "tiled_loads_beside", 0.08, 0.0853),
     (Term::TiledWeightsBeside, "tiled_weights_beside", 0.15, 0.387),
@@ -118,6 +120,7 @@ const TABLE: [(Term, &str, f64, f64); 37] = [
     (Term::DepthwiseTile, "depthwise_tile", 8.0, 13.7),
     (Term::DepthwiseItem, "depthwise_item", 0.0, 27.0),
     (Term::DepthwiseBeside, "depthwise_beside", 0.3, 0.3),
+    (Term::Conversion, "conversion", 2.0, 10.0),
 ];
 
 impl Term {
