@@ -33,6 +33,9 @@ pub struct Trial {
     pub samples: Samples,
 }
 
+/// What the candidate of a trial of a network's layouts begins with.
+const LAYOUTS: &str = "layouts, ";
+
 impl Trial {
     /// A trial of a candidate of a layer in some layouts, of which nothing is known yet but how it ended.
     pub fn new(workload: &Workload, (input, output): (&str, &str), candidate: &str, outcome: Outcome) -> Trial {
@@ -50,6 +53,18 @@ impl Trial {
             against: String::new(),
             samples: Samples::default(),
         }
+    }
+
+    /// A comparison of a network in layouts of that description with the network in those by estimate.
+    pub fn of_layouts(network: &str, description: &str, samples: Samples) -> Trial {
+        let candidate = format!("{LAYOUTS}{description}");
+        let trial = Trial::new(&Workload::network(network), ("", ""), &candidate, Outcome::Compared);
+        Trial { against: "layouts by estimate".into(), samples, ..trial }
+    }
+
+    /// The description of the layouts that it compares a network in; `None` where it is no such trial.
+    pub fn layouts(&self) -> Option<&str> {
+        self.candidate.strip_prefix(LAYOUTS)
     }
 }
 

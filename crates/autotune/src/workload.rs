@@ -14,7 +14,7 @@ pub struct Workload(pub String);
 const NETWORK: &str = "network ";
 
 impl Workload {
-    /// That of a whole network, under which verdicts on it are kept.
+    /// That of a whole network, under which verdicts on it and comparisons of its layouts are kept.
     pub fn network(name: &str) -> Workload {
         Workload(format!("{NETWORK}{name}"))
     }

@@ -18,7 +18,7 @@ pub struct Verdict {
     pub after: f64,
 }
 
-/// Whether a record is of a whole network and not of a layer.
+/// Whether a record is of a whole network, a verdict or a comparison of its layouts, and not of a layer.
 pub fn is_verdict(record: &Record) -> bool {
     record.trial.outcome == Outcome::Compared && record.trial.workload.of_network().is_some()
 }
@@ -26,7 +26,7 @@ pub fn is_verdict(record: &Record) -> bool {
 /// The latest verdict on each network, by name; records are in the order of the log.
 pub fn verdicts(records: &[&Record]) -> Vec<Verdict> {
     let mut latest: BTreeMap<&str, Verdict> = BTreeMap::new();
-    for record in records {
+    for record in records.iter().filter(|record| record.trial.layouts().is_none()) {
         let samples = &record.trial.samples;
         let name = record.trial.workload.of_network();
         if let (Some(name), Some(before), Some(after)) = (name, median(&samples.incumbent), median(&samples.network))
@@ -56,14 +56,17 @@ pub fn table(verdicts: &[Verdict]) -> String {
 mod tests {
     use super::super::samples::{record, section};
     use super::*;
+    use crate::Trial;
 
     #[test]
     fn networks_are_no_layers() {
         let mut verdict = record("network <net>", "winners of all layers", Outcome::Compared, 0.0);
         verdict.trial.samples.incumbent = vec![3e-3];
         verdict.trial.samples.network = vec![2e-3];
-        let section = section(&[record("a", "x(k=1)", Outcome::Timed, 1e-3), verdict]);
-        assert_eq!((section.layers.len(), section.trials, section.verdicts.len()), (1, 2, 1));
+        let mut layouts = record("a", "x(k=1)", Outcome::Compared, 0.0);
+        layouts.trial = Trial::of_layouts("other", "dearer", verdict.trial.samples.clone());
+        let section = section(&[record("a", "x(k=1)", Outcome::Timed, 1e-3), verdict, layouts]);
+        assert_eq!((section.layers.len(), section.trials, section.verdicts.len()), (1, 3, 1));
         let table = table(&section.verdicts);
         assert!(table.contains("<td>&lt;net&gt;</td><td class=\"n\">3.000</td><td class=\"n\">2.000</td>"), "{table}");
         assert!(table.contains("1.500") && super::table(&[]).is_empty());

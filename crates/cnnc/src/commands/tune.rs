@@ -48,8 +48,8 @@ pub struct Args {
     /// Try every candidate of every layer, as far as the budget goes
     #[arg(long)]
     pub exhaustive: bool,
-    /// Do not measure: search a recorded session again, and write the locks that it wrote. Its name, as the first event of
-    /// --json has it, or `last`
+    /// Do not measure: search a recorded session again, and write the locks that it wrote. Its name, as the event
+    /// `begin` of --json has it, or `last`
     #[arg(long, value_name = "SESSION")]
     pub replay: Option<String>,
     /// Print events as JSON, one a line

@@ -1,14 +1,15 @@
 //! `cnnc tune`: candidates of all layers of some models, measured; the winners as lock files.
 //!
-//! Models are imported, and their layers become tasks, each once however many models have it. Tuning
-//! ([`cnnc_autotune::tuner`]) begins with what the database knows of this setting and appends every trial to it. In the
-//! end the best few of each layer are compared within each running network ([`settle`]). Then the network is compiled with
-//! the winners and without, and both are run in turn ([`verdict`]): where the winners are no faster as a network, the
-//! lock holds what would have been chosen anyway.
+//! Models are imported, their layouts settled in the running network ([`layouts`]), and their layers become tasks, each
+//! once however many models have it. Tuning ([`cnnc_autotune::tuner`]) begins with what the database knows of this setting
+//! and appends every trial to it. In the end the best few of each layer are compared within each running network
+//! ([`settle`]). Then the network is compiled with the winners and without, and both are run in turn ([`verdict`]): where
+//! the winners are no faster as a network, the lock holds what would have been chosen anyway.
 
 mod chosen;
 mod finish;
 mod gap;
+mod layouts;
 mod networks;
 mod observer;
 mod picks;
@@ -60,10 +61,10 @@ fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError>
     let made_for = MadeFor { setting: &setting, options: &options, target };
     let path = database::path(args.compile.db.as_deref());
     let path = path.ok_or_else(|| CliError::Usage("tuning needs a database: say where with --db FILE".into()))?;
-    let networks = networks::load(&args.models, &options, target)?;
+    let mut networks = networks::load(&args.models, &options, target)?;
     if let Some(session) = &args.replay {
         let database = Database::open(&path).map_err(failure::database)?;
-        return replay::run(session, &networks, &database, made_for, args);
+        return replay::run(session, &mut networks, &database, made_for, args);
     }
     let locks: Vec<PathBuf> = networks.iter().map(|network| args.lock_of(&network.path, networks.len())).collect();
     // What cannot be written to is to be known before the time is spent.
@@ -73,9 +74,10 @@ fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError>
     let session = database.begin_session(args.seed, "tune").map_err(failure::database)?;
     let before = tasks::records(&database, &setting, session.started()).map_err(failure::database)?;
     let model = tasks::model(&before, &database, &setting, session.started()).map_err(failure::database)?;
+    let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
+    layouts::settle(&mut networks, made_for, &before, &mut watch)?;
     let (mut tasks, shared) = tasks::of(&networks, made_for, &model, args.seed(args.seed))?;
     let known = tasks::recall(&mut tasks, &before);
-    let mut watch = Watch::new(&database, session, &setting, args.json, args.budget);
     watch.begins(&networks, &tasks, shared, known)?;
     let finish = Finish::plan(&networks, &tasks, &options, &mut watch)?;
     let mut pool = Pool::new(workers.options).map_err(|e| CliError::Crash(e.to_string()))?;
@@ -99,7 +101,7 @@ fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError>
     for (network, path) in networks.iter().zip(&locks) {
         if network.graph.is_none() {
             let picks = picks::picks(network, &tasks, bound)?;
-            write_lock(path, &made_for.lock(network, &tasks, &|task| picks[task]))?;
+            write_lock(path, &made_for.lock(network.spots(), &tasks, &|task| picks[task]))?;
             watch.list(network, &tasks, path)?;
             continue;
         }

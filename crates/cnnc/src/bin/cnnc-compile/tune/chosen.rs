@@ -2,7 +2,7 @@
 
 use super::networks::Network;
 use super::running::Running;
-use super::tasks::Place;
+use super::tasks::{Place, Spot};
 use crate::failure;
 use cnnc_artifact::Variant;
 use cnnc_autotune::Setting;
@@ -34,17 +34,17 @@ pub fn compile(network: &Network, options: &Options) -> Result<Variant, CliError
 }
 
 impl MadeFor<'_> {
-    /// A network with chosen points, ready to run.
-    pub fn run(&self, network: &Network, tasks: &[Task], pick: Pick) -> Result<Running, CliError> {
-        let choices = self.lock(network, tasks, pick).choices(self.target.threads, &self.options.bounds, false);
+    /// A network with chosen points for its layers where they are, ready to run.
+    pub fn run(&self, network: &Network, spots: &[Spot], tasks: &[Task], pick: Pick) -> Result<Running, CliError> {
+        let choices = self.lock(spots, tasks, pick).choices(self.target.threads, &self.options.bounds, false);
         Running::new(&network.name(), compile(network, &Options { choices, ..self.options.clone() })?)
     }
 
     /// The lock of chosen points; layers without one have the choice by estimate.
-    pub fn lock(&self, network: &Network, tasks: &[Task], pick: Pick) -> Lock {
+    pub fn lock(&self, spots: &[Spot], tasks: &[Task], pick: Pick) -> Lock {
         let Setting { backend, revision, machine, .. } = self.setting.clone();
         let mut locked = Locked { backend, revision, machine, ..Locked::default() };
-        for spot in &network.spots {
+        for spot in spots {
             let task = tasks.iter().position(|task| spot.place.is_of(task));
             let point = task.and_then(|task| Some((&tasks[task].search, pick(task)?)));
             let Place { workload, input, output } = spot.place.clone();

@@ -46,7 +46,7 @@ impl Finish {
             compiling += begin.elapsed().as_secs_f64();
             let mut runs = [Running::new(&network.name(), variant)?];
             in_turn(&mut runs, SHORT)?;
-            let places = places(&network.spots, tasks);
+            let places = places(network.spots(), tasks);
             let seconds = |names: &Vec<String>| seconds(&runs[0].mean_of(names)) * names.len() as f64;
             let tuned: f64 = places.iter().map(|(_, names)| seconds(names)).sum();
             rest_ms += (runs[0].seconds() - tuned) * 1e3;

@@ -17,11 +17,18 @@ pub struct Network {
     pub path: PathBuf,
     /// Its graph; a list has none.
     pub graph: Option<Graph>,
-    /// Its layers that can be tuned.
-    pub spots: Vec<Spot>,
+    /// Its layers that can be tuned, in the layouts that are chosen by estimate.
+    pub by_estimate: Vec<Spot>,
+    /// The same in the layouts that they are tuned in, where these are others.
+    pub settled: Option<Vec<Spot>>,
 }
 
 impl Network {
+    /// Its layers that can be tuned, in the layouts that they are tuned in.
+    pub fn spots(&self) -> &[Spot] {
+        self.settled.as_ref().unwrap_or(&self.by_estimate)
+    }
+
     /// Name of the file without its ending.
     pub fn name(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
@@ -55,8 +62,8 @@ pub fn load(paths: &[PathBuf], options: &Options, target: &Target) -> Result<Vec
 
 fn import(path: &Path, options: &Options, target: &Target) -> Result<Network, CliError> {
     let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(failure::compile)?;
-    let spots = spots(&graph, target, &options.bounds)?;
-    Ok(Network { path: path.to_path_buf(), graph: Some(graph), spots })
+    let by_estimate = spots(&graph, target, &options.bounds)?;
+    Ok(Network { path: path.to_path_buf(), graph: Some(graph), by_estimate, settled: None })
 }
 
 /// A list of layers, each in the layouts that are fastest by estimate.
@@ -73,7 +80,7 @@ fn list(path: &Path, target: &Target) -> Result<Network, CliError> {
         let (name, count) = (place.workload.clone(), layer.count);
         spots.push(Spot { name, place, layer, count, untuned: best.candidate.clone() });
     }
-    Ok(Network { path: path.to_path_buf(), graph: None, spots })
+    Ok(Network { path: path.to_path_buf(), graph: None, by_estimate: spots, settled: None })
 }
 
 fn models_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {

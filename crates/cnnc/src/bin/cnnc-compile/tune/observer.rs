@@ -173,7 +173,7 @@ impl<'a> Watch<'a> {
     pub fn list(&mut self, list: &Network, tasks: &[Task], lock: &Path) -> Result<(), CliError> {
         let mut table = Table::new(&["layer", ">tried", ">candidates", ">ms", "winner"]);
         let mut layers = vec![];
-        for spot in &list.spots {
+        for spot in list.spots() {
             let Some(task) = tasks.iter().find(|task| spot.place.is_of(task)) else { continue };
             let (search, points) = (&task.search, task.search.points());
             let Some(best) = search.best() else { continue };

@@ -35,5 +35,5 @@ pub fn front(network: &Network, tasks: &[Task]) -> Vec<Choice> {
 /// The tasks of a network, and its layers.
 fn layers<'a>(network: &Network, tasks: &'a [Task]) -> (Vec<usize>, Vec<Layer<'a>>) {
     let layer = |(task, names): (usize, Vec<String>)| (task, (&tasks[task].search, names.len()));
-    places(&network.spots, tasks).into_iter().map(layer).unzip()
+    places(network.spots(), tasks).into_iter().map(layer).unzip()
 }

@@ -7,7 +7,7 @@
 use super::chosen::MadeFor;
 use super::networks::Network;
 use super::picks::picks;
-use super::{tasks, verdict, write_lock};
+use super::{layouts, tasks, verdict, write_lock};
 use crate::failure;
 use cnnc_autotune::Database;
 use cnnc_autotune::Trial;
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 /// Replays a session, `last` or by its name, and writes the locks that it wrote.
 pub fn run(
     session: &str,
-    networks: &[Network],
+    networks: &mut [Network],
     database: &Database,
     made_for: MadeFor,
     args: &Args,
@@ -31,6 +31,8 @@ pub fn run(
     let info = info.ok_or_else(|| CliError::Usage(format!("--replay {session}: there is no such session")))?;
     let log = database.session_log(&info.id).map_err(failure::database)?;
     let before = tasks::records(database, made_for.setting, info.started).map_err(failure::database)?;
+    let known: Vec<Record> = before.iter().chain(&log).cloned().collect();
+    layouts::recall(networks, made_for, &known)?;
     let model = tasks::model(&before, database, made_for.setting, info.started).map_err(failure::database)?;
     let (mut tasks, _) = tasks::of(networks, made_for, &model, args.seed(info.seed))?;
     tasks::recall(&mut tasks, &before);
@@ -66,7 +68,7 @@ impl<'a> Replay<'a> {
         bound: Option<u64>,
     ) -> Result<Vec<(usize, Lock)>, CliError> {
         let mut locks = vec![];
-        for record in log {
+        for record in log.iter().filter(|record| record.trial.layouts().is_none()) {
             let trial = &record.trial;
             let verdict_on = |network: &Network| trial.workload.of_network() == Some(&*network.name());
             if let Some(k) = networks.iter().position(verdict_on) {
@@ -79,7 +81,7 @@ impl<'a> Replay<'a> {
         }
         for (k, list) in networks.iter().enumerate().filter(|(_, network)| network.graph.is_none()) {
             let picks = picks(list, self.tasks, bound)?;
-            locks.push((k, made_for.lock(list, self.tasks, &|task| picks[task])));
+            locks.push((k, made_for.lock(list.spots(), self.tasks, &|task| picks[task])));
         }
         Ok(locks)
     }

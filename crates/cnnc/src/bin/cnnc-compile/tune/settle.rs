@@ -27,7 +27,7 @@ pub fn settle(
     finish: &Finish,
     watch: &mut Watch,
 ) -> Result<(), CliError> {
-    let places: Vec<(usize, Vec<String>)> = places(&network.spots, tasks);
+    let places: Vec<(usize, Vec<String>)> = places(network.spots(), tasks);
     let ranked: Vec<(usize, Vec<usize>)> = places.iter().map(|(task, _)| (*task, ranked(&tasks[*task]))).collect();
     let count = ranked.iter().map(|(_, points)| points.len()).max().unwrap_or(0).min(finish.networks);
     if count < 2 {
@@ -39,7 +39,7 @@ pub fn settle(
             let (_, points) = ranked.iter().find(|(t, _)| *t == task)?;
             points.get(k).or(points.first()).copied()
         };
-        runs.push(made_for.run(network, tasks, &point)?);
+        runs.push(made_for.run(network, network.spots(), tasks, &point)?);
     }
     in_turn(&mut runs, finish.runs)?;
     for ((task, names), (_, points)) in places.iter().zip(&ranked) {

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 /// A layer has a share of the bound on the network's error: candidates that declare more are not tried.
 const SHARE_OF_ERROR: f64 = 0.6;
 
-/// A layer in the layouts that the choice by estimate has it in.
+/// A layer in the layouts that it is tuned in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Its line in a list of shapes.
@@ -99,7 +99,7 @@ pub fn of(
     let mut shared = 0;
     for network in networks {
         let mut own: BTreeMap<Place, (Layer, String, usize)> = BTreeMap::new();
-        for Spot { place, layer, untuned, count, .. } in &network.spots {
+        for Spot { place, layer, untuned, count, .. } in network.spots() {
             own.entry(place.clone()).or_insert((layer.clone(), untuned.to_string(), 0)).2 += count;
         }
         for (place, (layer, candidate, count)) in own {

@@ -47,12 +47,12 @@ pub fn of(
     let picks = picks(network, tasks, bound)?;
     let mut runs = [
         Running::new(&network.name(), compile(network, made_for.options)?)?,
-        made_for.run(network, tasks, &|task| picks[task])?,
+        made_for.run(network, network.spots(), tasks, &|task| picks[task])?,
     ];
     in_turn(&mut runs, longest)?;
     let [before, after] = &runs;
     let trial = trial(network, bound, before.totals(), after.totals());
-    let all = places(&network.spots, tasks);
+    let all = places(network.spots(), tasks);
     let changed = all.iter().filter(|(task, _)| picks[*task] != untuned(&tasks[*task])).count();
     Ok(Verdict {
         name: network.name(),
@@ -68,7 +68,10 @@ pub fn lock(network: &Network, tasks: &[Task], trial: &Trial, made_for: MadeFor)
     let bound = trial.candidate.strip_prefix(WITHIN).and_then(|bytes| bytes.parse().ok());
     let picks = picks(network, tasks, bound)?;
     let (picked, untuned) = (|task: usize| picks[task], |task: usize| untuned(&tasks[task]));
-    Ok(made_for.lock(network, tasks, if kept(trial) { &picked } else { &untuned }))
+    Ok(match kept(trial) {
+        true => made_for.lock(network.spots(), tasks, &picked),
+        false => made_for.lock(&network.by_estimate, tasks, &untuned),
+    })
 }
 
 /// Whether the picks stay: where the network is not slower with them, or where they keep a bound.
