@@ -2,8 +2,8 @@
 //!
 //! No trial of a layer sees what its layouts cost or spare the others, so plans of layouts cannot be told apart by trials.
 //! A network is therefore compiled as planned by estimate, and as planned where conversions count for more or for less; all
-//! run in turn, and it is tuned in the layouts of the fastest. Each comparison is kept as a trial of the network. Later
-//! sessions of a setting go by the first, and so does a replay.
+//! run in turn, and it is tuned in the layouts of the fastest. Each comparison is kept as a trial of the network, which
+//! later sessions of a setting go by, and a replay.
 
 use super::chosen::MadeFor;
 use super::networks::Network;
