@@ -88,8 +88,8 @@ impl CliError {
             CliError::Compile { users, .. } => *users,
             CliError::Runtime(error) | CliError::Load { source: error, .. } => error.is_users(),
             CliError::Artifact(ArtifactError::Read { .. }) => true,
-            CliError::Write { .. } | CliError::Artifact(_) | CliError::Beyond { .. } | CliError::Crash(_) => false,
-            CliError::Interrupted(_) => false,
+            CliError::Write { .. } | CliError::Artifact(_) | CliError::Beyond { .. } => false,
+            CliError::Crash(_) | CliError::Interrupted(_) => false,
         };
         if users { 2 } else { 1 }
     }

@@ -3,7 +3,7 @@
 use super::candidates::{Measured, label};
 use super::palette::Palette;
 use super::progress::Progress;
-use super::verdict::{Verdict, is_verdict, verdicts};
+use super::verdict::{Verdict, is_of_network, verdicts};
 use crate::database::Record;
 use crate::{Database, DatabaseError, Setting, Workload};
 use cnnc_compiler::shapes::Layer;
@@ -77,7 +77,8 @@ impl Section {
         counts: Option<&BTreeMap<String, usize>>,
         machine: Option<Machine>,
     ) -> Section {
-        let (networks, records): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| is_verdict(record));
+        let (networks, records): (Vec<&Record>, Vec<&Record>) =
+            records.iter().partition(|record| is_of_network(record));
         let mut groups: BTreeMap<&Workload, Vec<&Record>> = BTreeMap::new();
         for &record in &records {
             groups.entry(&record.trial.workload).or_default().push(record);

@@ -19,7 +19,7 @@ pub struct Verdict {
 }
 
 /// Whether a record is of a whole network, a verdict or a comparison of its layouts, and not of a layer.
-pub fn is_verdict(record: &Record) -> bool {
+pub fn is_of_network(record: &Record) -> bool {
     record.trial.outcome == Outcome::Compared && record.trial.workload.of_network().is_some()
 }
 

@@ -10,7 +10,6 @@ use super::networks::Network;
 use super::observer::Watch;
 use super::running::{Running, in_turn};
 use super::tasks::{Spot, spots};
-use cnnc_autotune::database::Record;
 use cnnc_autotune::statistics::Ratio;
 use cnnc_autotune::tuner::Observer;
 use cnnc_autotune::{Samples, Trial};
@@ -34,11 +33,10 @@ struct Plan {
 }
 
 /// Settles the layouts of networks by the trials that there are of them.
-pub fn recall(networks: &mut [Network], made_for: MadeFor, known: &[Record]) -> Result<(), CliError> {
-    let trials: Vec<&Trial> = known.iter().map(|record| &record.trial).collect();
+pub fn recall(networks: &mut [Network], made_for: MadeFor, known: &[&Trial]) -> Result<(), CliError> {
     for network in networks {
         let plans = plans(network, made_for)?;
-        take(network, plans, &trials);
+        take(network, plans, known);
     }
     Ok(())
 }
@@ -47,10 +45,9 @@ pub fn recall(networks: &mut [Network], made_for: MadeFor, known: &[Record]) -> 
 pub fn settle(
     networks: &mut [Network],
     made_for: MadeFor,
-    known: &[Record],
+    known: &[&Trial],
     watch: &mut Watch,
 ) -> Result<(), CliError> {
-    let known: Vec<&Trial> = known.iter().map(|record| &record.trial).collect();
     let longest = watch.budget().mul_f64(SHARE / networks.len().max(1) as f64).min(LONGEST);
     for network in networks {
         let plans = plans(network, made_for)?;

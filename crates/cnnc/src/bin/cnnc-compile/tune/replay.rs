@@ -31,7 +31,7 @@ pub fn run(
     let info = info.ok_or_else(|| CliError::Usage(format!("--replay {session}: there is no such session")))?;
     let log = database.session_log(&info.id).map_err(failure::database)?;
     let before = tasks::records(database, made_for.setting, info.started).map_err(failure::database)?;
-    let known: Vec<Record> = before.iter().chain(&log).cloned().collect();
+    let known: Vec<&Trial> = before.iter().chain(&log).map(|record| &record.trial).collect();
     layouts::recall(networks, made_for, &known)?;
     let model = tasks::model(&before, database, made_for.setting, info.started).map_err(failure::database)?;
     let (mut tasks, _) = tasks::of(networks, made_for, &model, args.seed(info.seed))?;
