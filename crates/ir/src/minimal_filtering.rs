@@ -5,6 +5,9 @@
 //! arithmetic: nothing is typed in. Points come in pairs p, -p, so that rows and columns do, and 1/p goes with p, which
 //! keeps the entries small.
 //!
+//! A filter with a stride s is the sum of s filters without, its [`Phases`], each over every s-th input. Where one of them
+//! has a tap less than the others, its product at infinity is zero and its last input is not needed.
+//!
 //! S. Winograd, "Arithmetic Complexity of Computations", 1980; A. Lavin and S. Gray, "Fast algorithms for convolutional
 //! neural networks", 2015; B. Barabasz and others, "Error analysis and improving the accuracy of Winograd convolution for
 //! deep neural networks", 2020.
@@ -26,6 +29,26 @@ pub struct MinimalFiltering {
     pub filter: Vec<Vec<f64>>,
     /// B^T: `m + r - 1` rows of as many.
     pub input: Vec<Vec<f64>>,
+}
+
+/// A filter with a stride as filters without: its tap `phase + stride * j` is tap j of a phase, and is multiplied with
+/// input `phase + stride * (output + j)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// Phases that have taps.
+    pub count: usize,
+    /// Taps of the longest ones.
+    pub taps: usize,
+    /// How many have as many, those that come first; the others have one tap less.
+    pub full: usize,
+}
+
+impl Phases {
+    /// The phases of a filter of so many taps, at least 1, with a stride of at least 1.
+    pub fn of(taps: usize, stride: usize) -> Phases {
+        let longest = taps.div_ceil(stride);
+        Phases { count: taps.min(stride), taps: longest, full: taps - (longest - 1) * stride }
+    }
 }
 
 impl MinimalFiltering {

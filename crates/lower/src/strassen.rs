@@ -108,7 +108,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let full = product.register_tiles(strassen.tiles());
     let fill = strassen.part_vectors() as f64 / nv;
     let points = product.points as f64;
-    let products = points * full as f64 * fill * product.tile_cycles(target);
+    let products = points * full as f64 * fill * product.tile_cycles(1, target);
     // Loads and stores of the sums, and their additions: 30 a vector for one level, with seven and four of each.
     let tiles = strassen.tiles() as f64;
     let (overhead, each) = match strassen.levels {

@@ -73,7 +73,7 @@ fn dispatch(op: &Op, inputs: &[&Tensor], results: &[TensorType]) -> Evaluated {
         Op::NonMaxSuppression { center_point, per_class, iou_threshold, score_threshold } => {
             non_max_suppression::eval(*center_point, *per_class, *iou_threshold, *score_threshold, inputs, results)
         }
-        Op::FilterTransform { outputs } => filter_transform::eval(outputs, inputs, ty),
+        Op::FilterTransform { outputs, strides } => filter_transform::eval((outputs, strides), inputs, ty),
         Op::FilterSpectrum { sizes } => filter_spectrum::eval(sizes, inputs, ty),
         Op::Combine { coefficients } => combine::eval(coefficients, inputs, ty),
         Op::Convert { layout } => Ok(vec![convert::eval(*layout, inputs[0])?]),

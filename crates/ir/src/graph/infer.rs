@@ -72,7 +72,7 @@ fn dispatch(op: &Op, inputs: &[&TensorType]) -> Inferred {
         Op::Resize { axes, sizes } => resize::infer(axes, sizes, inputs),
         Op::GridSample { .. } => grid_sample::infer(inputs),
         Op::NonMaxSuppression { per_class, .. } => non_max_suppression::infer(*per_class, inputs),
-        Op::FilterTransform { outputs } => filter_transform::infer(outputs, inputs),
+        Op::FilterTransform { outputs, strides } => filter_transform::infer((outputs, strides), inputs),
         Op::FilterSpectrum { sizes } => filter_spectrum::infer(sizes, inputs),
         Op::Combine { coefficients } => combine::infer(coefficients, inputs),
         Op::Convert { layout } => convert::infer(*layout, inputs),

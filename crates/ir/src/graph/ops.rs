@@ -355,10 +355,13 @@ pub enum Op {
         score_threshold: u32,
     },
     /// Filters `[O, C, kernel..]` (f32 or f64) in the domain of minimal filtering F(m, r): each kernel axis of r taps becomes one
-    /// of m + r - 1 points. See [`MinimalFiltering`](crate::minimal_filtering::MinimalFiltering).
+    /// of m + r - 1 points. See [`MinimalFiltering`](crate::minimal_filtering::MinimalFiltering). Of a filter with strides
+    /// every phase is one of its own, `[O, phases * C, points..]`: see [`Phases`](crate::minimal_filtering::Phases).
     FilterTransform {
         /// m of each kernel axis.
         outputs: Vec<usize>,
+        /// Stride of each kernel axis.
+        strides: Vec<usize>,
     },
     /// Filters `[O, C, kernel..]` (f32 or f64) in the domain of Fourier's transform, divided by the size of a tile:
     /// `[O, C, points]`. See [`HalfSpectrum`](crate::half_spectrum::HalfSpectrum).

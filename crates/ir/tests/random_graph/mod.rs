@@ -154,7 +154,7 @@ pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
             iou_threshold: c.float(),
             score_threshold: c.float(),
         },
-        26 => Op::FilterTransform { outputs: c.list(rank, 5) },
+        26 => Op::FilterTransform { outputs: c.list(rank, 5), strides: c.list(rank, 3) },
         27 => Op::FilterSpectrum { sizes: c.list(rank, 5) },
         28 => Op::Combine { coefficients: c.signed(rank) },
         _ => Op::Convert { layout: c.of(&[Layout::Plain, Layout::Blocked(4), Layout::Blocked(16)]) },

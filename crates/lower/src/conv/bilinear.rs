@@ -1,9 +1,12 @@
-//! Convolution of stride 1 by products at points: what the bilinear algorithms (Winograd, FFT) have in common.
+//! Convolution by products at points: what the bilinear algorithms (Winograd, FFT) have in common.
 //!
 //! The result is cut into tiles, whose inputs overlap by the window. A tile's inputs are transformed, multiplied point by
 //! point with the transformed weights, which is one matrix product of channels at each point, and transformed back.
 //! Tiles of all images form one list, and a block of them is done at a time: its transformed input stays in the
 //! second-level cache over all outputs, and the products of a bundle of outputs in the first.
+//!
+//! A window with strides is the sum of its phases, each over every s-th input: they are transformed one by one, and their
+//! products summed at the points ([`Phases`](cnnc_ir::minimal_filtering::Phases)).
 //!
 //! An algorithm brings the size of its tiles, the transforms of one and the operators that transform the weights.
 
@@ -34,41 +37,41 @@ pub trait TileTransform {
     /// Vectors that a transform keeps between its passes.
     fn between(&self) -> usize;
 
-    /// From the inputs of a tile to its points. `between` is scratch of as many vectors.
-    fn forward(&self, b: &mut KernelBuilder, from: &Grid, between: Buf, to: &Points);
+    /// From the inputs of a tile, `sizes` along the axes, to its points. `between` is scratch of as many vectors. For phases
+    /// with a tap less than others, there is an input less, and no last point.
+    fn forward(&self, b: &mut KernelBuilder, sizes: &[usize], from: &Grid, between: Buf, to: &Points);
 
     /// From the products at the points to the outputs of a tile, line by line along [`Tiling::line_axis`]. `between`
     /// is scratch.
     fn inverse(&self, b: &mut KernelBuilder, from: &Points, between: Buf, store: &mut StoreLine);
 }
 
-/// The shape of a dense convolution of stride 1 with constant weights in blocked channels; `None` for others.
+/// The shape of a dense convolution with constant weights in blocked channels; `None` for others.
 pub fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
     let shape = ConvShape::of(region)?;
-    let window = &shape.window;
     let fits = is_blocked_f32(region, target)
         && region.inputs[0].layout == Layout::Blocked(target.lanes)
         && region.constants[1].is_some()
         && shape.is_nonempty()
         && shape.groups == 1
         && shape.taps() > 1
-        && window.strides.iter().chain(&window.dilations).all(|&s| s == 1);
+        && shape.window.dilations.iter().all(|&d| d == 1);
     fits.then_some(shape)
 }
 
-/// From weights `[outputs, channels, points..]` to `[bundle][point][channel][nv * lanes]`.
-pub fn pack_points(tiling: &Tiling, axes: usize) -> Vec<Op> {
+/// From weights `[outputs, phases * channels, points..]` to `[bundle][point][phase][channel][nv * lanes]`.
+pub fn pack_points(tiling: &Tiling) -> Vec<Op> {
     let shape = &tiling.shape;
     let width = tiling.blocking.nv * tiling.lanes;
     let (outputs, channels) = (tiling.bundles() * width, tiling.channel_blocks() * tiling.lanes);
-    let mut ops = vec![];
+    let (phases, points) = (tiling.phases(), tiling.points);
+    let mut ops = vec![Op::Reshape { dims: vec![shape.outputs, phases, shape.channels, points] }];
     if (outputs, channels) != (shape.outputs, shape.channels) {
-        let mut end = vec![0; axes + 2];
-        end[0] = (outputs - shape.outputs) as isize;
-        end[1] = (channels - shape.channels) as isize;
-        ops.push(Op::Pad { mode: PadMode::Constant, begin: vec![0; end.len()], end });
+        let end = [outputs - shape.outputs, 0, channels - shape.channels, 0];
+        let end = end.iter().map(|&more| more as isize).collect();
+        ops.push(Op::Pad { mode: PadMode::Constant, begin: vec![0; 4], end });
     }
-    ops.push(Op::Reshape { dims: vec![tiling.bundles(), width, channels, tiling.points] });
+    ops.push(Op::Reshape { dims: vec![tiling.bundles(), width, phases * channels, points] });
     ops.push(Op::Transpose { perm: vec![0, 3, 2, 1] });
     ops
 }

@@ -76,7 +76,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
     let Some(fft) = of(region, candidate, target) else { return vec![] };
     let mut ops = vec![Op::FilterSpectrum { sizes: fft.tiling.blocking.tile.clone() }];
-    ops.extend(bilinear::pack_points(&fft.tiling, 1));
+    ops.extend(bilinear::pack_points(&fft.tiling));
     vec![Packing { input: 1, ops }]
 }
 

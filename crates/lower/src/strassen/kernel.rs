@@ -7,7 +7,7 @@ use super::shape::{Place, Strassen};
 use super::{INPUT, OUTPUT, rows_of};
 use crate::linear_map::LinearMap;
 use crate::operand::{Position, elements};
-use crate::point_product::ProductBuffers;
+use crate::point_product::{PointGroup, ProductBuffers, ProductPlace};
 use crate::tail::Tail;
 use crate::{Lowering, LoweringBuilder, Operand, Region};
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
@@ -75,8 +75,8 @@ impl Kernel<'_> {
         let nv = strassen.product.nv;
         let rest = strassen.part_vectors() - (strassen.bundles() - 1) * nv;
         let each = |b: &mut KernelBuilder, bundle: Val, vectors: usize| {
-            let start = b.index(0);
-            strassen.product.emit(b, &self.buffers, start, bundle, vectors, count);
+            let place = ProductPlace { input: b.index(0), bundle, vectors, count };
+            strassen.product.emit(b, &self.buffers, &[PointGroup::all(strassen.product.points)], &place);
             self.results(b, bundle, vectors, first, count);
         };
         let full_bundles = strassen.part_vectors() / nv;

@@ -76,6 +76,7 @@ fn fill(op: &mut Op) {
             usual(&mut window.pads_end, len, 0);
         }
         Op::Slice { starts, steps, .. } if steps.is_empty() => *steps = vec![1; starts.len()],
+        Op::FilterTransform { outputs, strides } => usual(strides, outputs.len(), 1),
         _ => {}
     }
     if let Op::ConvTranspose { window, output_pads, .. } = op {
@@ -119,7 +120,7 @@ fn blank(name: &str) -> Option<Op> {
         "non_max_suppression" => {
             Op::NonMaxSuppression { center_point: false, per_class: 0, iou_threshold: 0, score_threshold: 0 }
         }
-        "filter_transform" => Op::FilterTransform { outputs: vec![] },
+        "filter_transform" => Op::FilterTransform { outputs: vec![], strides: vec![] },
         "filter_spectrum" => Op::FilterSpectrum { sizes: vec![] },
         "combine" => Op::Combine { coefficients: vec![] },
         "convert" => Op::Convert { layout: Layout::Plain },
@@ -215,7 +216,10 @@ fn fields(op: &mut Op) -> Vec<Field<'_>> {
             ("iou_threshold", float(iou_threshold)),
             ("score_threshold", float(score_threshold)),
         ],
-        Op::FilterTransform { outputs } => vec![("outputs", list(outputs))],
+        Op::FilterTransform { outputs, strides } => {
+            let len = outputs.len();
+            vec![("outputs", list(outputs)), ("strides", Box::new(Usual { list: strides, len, entry: 1 }))]
+        }
         Op::FilterSpectrum { sizes } => vec![("sizes", list(sizes))],
         Op::Combine { coefficients } => vec![("coefficients", list(coefficients))],
         Op::Convert { layout } => vec![("layout", Box::new(layout))],

@@ -73,7 +73,7 @@ fn register_tiles(tiles: usize, target: &Target, breadth: Breadth) -> Vec<(usize
 /// Tiles of a block: as many as keep a share of the second-level cache, all, or a share for each thread.
 fn block_sizes(tiling: &Tiling, mr: usize, target: &Target, breadth: Breadth) -> Vec<usize> {
     let all = tiling.tiles();
-    let tile_bytes = tiling.points * tiling.channel_blocks() * tiling.lanes * 4;
+    let tile_bytes = tiling.points * tiling.phases() * tiling.channel_blocks() * tiling.lanes * 4;
     let mut sizes: Vec<usize> = vec![];
     let mut budgets = vec![target.l2 / 4, target.l2 / 2, target.l2, 3 * target.l2];
     if breadth == Breadth::Space {

@@ -2,6 +2,7 @@
 
 use super::Tiling;
 use crate::cost::imbalance;
+use crate::point_product::PointGroup;
 use crate::tiled::{asked_ahead, from_memory};
 use cnnc_tensor::{Target, Term};
 
@@ -22,7 +23,11 @@ pub fn seconds(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -
 fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64 {
     let term = |term: Term| target.calibration.get(term);
     let blocking = &tiling.blocking;
-    let (points, vector) = (tiling.points as f64, tiling.lanes as f64 * 4.0);
+    let vector = tiling.lanes as f64 * 4.0;
+    let groups = tiling.point_groups();
+    // Points, each once for every phase that has products there.
+    let points = groups.iter().map(|g| g.points() * g.depth()).sum::<usize>() as f64;
+    let share = points / (tiling.points * tiling.phases()) as f64;
     let (tiles, blocks) = (tiling.tiles() as f64, tiling.blocks() as f64);
     let (channels, vectors) = (tiling.channel_blocks() as f64, tiling.vectors() as f64);
 
@@ -36,8 +41,9 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
 
     let depth = tiling.shape.channels as f64;
     let register_tiles = tiling.product().register_tiles(tiling.tiles()) as f64;
-    let tile = tiling.product().tile_cycles(target);
-    let product = register_tiles * tiling.bundles() as f64 * points * tile * bundle_fill(tiling);
+    let of_group = |g: &PointGroup| g.points() as f64 * tiling.product().tile_cycles(g.depth(), target);
+    let tile: f64 = groups.iter().map(of_group).sum();
+    let product = register_tiles * tiling.bundles() as f64 * tile * bundle_fill(tiling);
 
     // Weights come from memory once, and for every further block from wherever they stay: those of a bundle where
     // bundles are outermost, else all. Vectors that the last bundle lacks are fetched with the others.
@@ -57,7 +63,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let once = from_memory(weights, target);
     let weight_cycles = once + term(Term::PointWeightsAgain) * (blocks - 1.0) * weights / from(kept);
     // The transformed input is read again for every bundle.
-    let input = tiling.product().input_elems() as f64 * 4.0;
+    let input = share * tiling.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
     let mut input_cycles = term(Term::PointInputAgain) * tiling.bundles() as f64 * blocks * input / from(between);
     let products = if blocking.shared { 0.0 } else { tiling.product().product_elems() as f64 * 4.0 };

@@ -1,4 +1,4 @@
-//! The transform of the input: the tiles of a block, one vector of channels at a time.
+//! The transform of the input: the tiles of a block, one vector of channels and one phase of the window at a time.
 //!
 //! Tiles inside the image are read in place. Those that reach into the padding are first copied to scratch, with zeros.
 
@@ -11,12 +11,23 @@ use cnnc_tensor::{DType, row_major_strides};
 pub struct InputTransform<'a> {
     bilinear: &'a Bilinear<'a>,
     x: Buf,
-    /// Transformed blocks `[block][point][channel block][tile][lanes]`.
+    /// Transformed blocks `[block][point][phase][channel block][tile][lanes]`.
     out: Buf,
     /// The tile as read, where it reaches into the padding.
     patch: Buf,
     /// The tile between two passes.
     between: Buf,
+}
+
+/// The inputs of a tile for one phase of the window.
+#[derive(Clone)]
+struct PhaseTile {
+    /// How many there are along each axis.
+    sizes: Vec<usize>,
+    /// The pixel of the first one along each axis, negative in the padding.
+    starts: Vec<Val>,
+    /// Number of the phase.
+    phase: Val,
 }
 
 impl<'a> InputTransform<'a> {
@@ -43,33 +54,62 @@ impl<'a> InputTransform<'a> {
                 .axes
                 .iter()
                 .zip(&at[1..])
-                .map(|(axis, &at)| b.address(-(axis.pad as i64), &[(at, axis.m as i64)]))
+                .map(|(axis, &at)| b.address(-(axis.pad as i64), &[(at, (axis.m * axis.stride) as i64)]))
                 .collect();
             let column = (tiling.blocking.tiles * tiling.lanes) as i64;
             let to = b.address(0, &[(to, 1), (channel_block, column), (k, lanes)]);
-            self.tile(b, x, &starts, to);
+            let zero = b.index(0);
+            let phase = PhaseTile { sizes: vec![], starts: vec![], phase: zero };
+            self.phases(b, &starts, phase, &mut |b, tile| {
+                let phases = tiling.channel_blocks() as i64 * column;
+                let to = b.address(0, &[(to, 1), (tile.phase, phases)]);
+                self.tile(b, x, tile, to);
+            });
         });
     }
 
-    fn tile(&self, b: &mut KernelBuilder, x: Val, starts: &[Val], to: Val) {
+    /// Loops over the phases along the axes that are left. `starts` is where the tile begins in the image.
+    fn phases(
+        &self,
+        b: &mut KernelBuilder,
+        starts: &[Val],
+        so_far: PhaseTile,
+        act: &mut dyn FnMut(&mut KernelBuilder, &PhaseTile),
+    ) {
+        let axes = &self.bilinear.tiling.axes;
+        let done = so_far.sizes.len();
+        let Some(axis) = axes.get(done) else { return act(b, &so_far) };
+        for (range, size) in axis.kinds() {
+            b.serial(range.start as i64, range.end as i64, |b, phase| {
+                let mut tile = so_far.clone();
+                tile.sizes.push(size);
+                tile.starts.push(b.add(starts[done], phase));
+                tile.phase = b.address(0, &[(tile.phase, axis.phases.count as i64), (phase, 1)]);
+                self.phases(b, starts, tile, act);
+            });
+        }
+    }
+
+    fn tile(&self, b: &mut KernelBuilder, x: Val, tile: &PhaseTile, to: Val) {
         let tiling = self.bilinear.tiling;
-        let strides = self.image_strides();
-        let terms: Vec<(Val, i64)> = starts.iter().copied().zip(strides.iter().copied()).collect();
+        let image_strides = self.image_strides();
+        let terms: Vec<(Val, i64)> = tile.starts.iter().copied().zip(image_strides.iter().copied()).collect();
         let base = b.address(0, &terms);
         let base = b.add(base, x);
+        let strides = image_strides.iter().zip(&tiling.axes).map(|(s, axis)| s * axis.stride as i64).collect();
         let image = Grid { buffer: self.x, base, strides };
         let points = Points { buffer: self.out, base: to, stride: tiling.product().input_stride() as i64 };
         let transform = |b: &mut KernelBuilder, from: &Grid| {
-            self.bilinear.transform.forward(b, from, self.between, &points);
+            self.bilinear.transform.forward(b, &tile.sizes, from, self.between, &points);
         };
-        match self.is_inside(b, starts) {
+        match self.is_inside(b, tile) {
             None => transform(b, &image),
             Some(inside) => b.if_else(
                 inside,
                 |b| transform(b, &image),
                 |b| {
                     let patch = Grid::dense(b, self.patch, &tiling.sizes(), tiling.lanes);
-                    self.copy(b, x, starts);
+                    self.copy(b, x, tile);
                     transform(b, &patch);
                 },
             ),
@@ -85,17 +125,19 @@ impl<'a> InputTransform<'a> {
     }
 
     /// Whether a whole tile lies inside the image; `None` where all do.
-    fn is_inside(&self, b: &mut KernelBuilder, starts: &[Val]) -> Option<Val> {
+    fn is_inside(&self, b: &mut KernelBuilder, tile: &PhaseTile) -> Option<Val> {
         let mut inside: Option<Val> = None;
-        for (axis, &start) in self.bilinear.tiling.axes.iter().zip(starts) {
-            let last = (axis.tiles - 1) * axis.m + axis.size;
+        for ((axis, &start), &size) in self.bilinear.tiling.axes.iter().zip(&tile.starts).zip(&tile.sizes) {
+            // Pixels from the first input of a tile to behind its last.
+            let extent = (size - 1) * axis.stride + 1;
+            let last = (axis.tiles - 1) * axis.m * axis.stride + axis.phases.count - 1 + extent;
             let mut conditions = vec![];
             if axis.pad > 0 {
                 let zero = b.index(0);
                 conditions.push(b.compare(CmpOp::Ge, start, zero));
             }
             if last > axis.input + axis.pad {
-                let most = b.index(axis.input as i64 - axis.size as i64);
+                let most = b.index(axis.input as i64 - extent as i64);
                 conditions.push(b.compare(CmpOp::Le, start, most));
             }
             for condition in conditions {
@@ -106,15 +148,15 @@ impl<'a> InputTransform<'a> {
     }
 
     /// Copies a tile to the patch, zeros where the image ends.
-    fn copy(&self, b: &mut KernelBuilder, x: Val, starts: &[Val]) {
+    fn copy(&self, b: &mut KernelBuilder, x: Val, tile: &PhaseTile) {
         let zero = b.index(0);
-        self.copy_axis(b, 0, (x, zero), starts, None);
+        self.copy_axis(b, 0, (x, zero), tile, None);
     }
 
-    fn copy_axis(&self, b: &mut KernelBuilder, axis: usize, at: (Val, Val), starts: &[Val], exists: Option<Val>) {
+    fn copy_axis(&self, b: &mut KernelBuilder, axis: usize, at: (Val, Val), tile: &PhaseTile, exists: Option<Val>) {
         let tiling = self.bilinear.tiling;
         let lanes = tiling.lanes as u16;
-        if axis == starts.len() {
+        if axis == tile.starts.len() {
             let zeros = |b: &mut KernelBuilder| {
                 let zero = b.f32(0.0, lanes);
                 b.store(self.patch, at.1, zero);
@@ -131,8 +173,8 @@ impl<'a> InputTransform<'a> {
         let extent = tiling.axes[axis].input as i64;
         let (x_stride, to_stride) =
             (self.image_strides()[axis], (row_major_strides(&tiling.sizes())[axis] * tiling.lanes) as i64);
-        b.serial(0, tiling.axes[axis].size as i64, |b, k| {
-            let input = b.add(starts[axis], k);
+        b.serial(0, tile.sizes[axis] as i64, |b, k| {
+            let input = b.address(0, &[(tile.starts[axis], 1), (k, tiling.axes[axis].stride as i64)]);
             let (zero, extent) = (b.index(0), b.index(extent));
             let after = b.compare(CmpOp::Ge, input, zero);
             let before = b.compare(CmpOp::Lt, input, extent);
@@ -142,7 +184,7 @@ impl<'a> InputTransform<'a> {
             }
             let from = b.address(0, &[(at.0, 1), (input, x_stride)]);
             let to = b.address(0, &[(at.1, 1), (k, to_stride)]);
-            self.copy_axis(b, axis + 1, (from, to), starts, Some(inside));
+            self.copy_axis(b, axis + 1, (from, to), tile, Some(inside));
         });
     }
 }

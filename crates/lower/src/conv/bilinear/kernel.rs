@@ -5,7 +5,7 @@ use super::input::InputTransform;
 use super::output::OutputTransform;
 use super::{TileTransform, Tiling};
 use crate::operand::elements;
-use crate::point_product::ProductBuffers;
+use crate::point_product::{ProductBuffers, ProductPlace};
 use crate::tail::Tail;
 use crate::{Lowering, LoweringBuilder, Operand, Region};
 use cnnc_ir::kernel::{BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
@@ -152,7 +152,8 @@ impl<'a> Kernel<'a> {
         let tiling = self.bilinear.tiling;
         let buffers = ProductBuffers { input: self.input, weights: self.weights, out: self.products };
         let each = |b: &mut KernelBuilder, vectors: usize| {
-            tiling.product().emit(b, &buffers, start, bundle, vectors, count);
+            let place = ProductPlace { input: start, bundle, vectors, count };
+            tiling.product().emit(b, &buffers, &tiling.point_groups(), &place);
             inverse.emit(b, bundle, vectors, first, count);
         };
         let nv = tiling.blocking.nv;

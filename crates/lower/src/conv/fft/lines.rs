@@ -13,13 +13,12 @@ impl TileTransform for Fft {
         if self.forward.len() > 1 { self.tiling.size() } else { 0 }
     }
 
-    fn forward(&self, b: &mut KernelBuilder, from: &Grid, between: Buf, to: &Points) {
-        let sizes = self.tiling.sizes();
-        let between = Grid::dense(b, between, &sizes, self.tiling.lanes);
+    fn forward(&self, b: &mut KernelBuilder, sizes: &[usize], from: &Grid, between: Buf, to: &Points) {
+        let between = Grid::dense(b, between, sizes, self.tiling.lanes);
         for (k, pass) in self.forward.iter().enumerate() {
             let source = if k == 0 { from } else { &between };
             let to_points = k + 1 == self.forward.len();
-            self.each_line(b, pass, &sizes, &mut |b, lines, at, point| {
+            self.each_line(b, pass, sizes, &mut |b, lines, at, point| {
                 let program = pass.program(lines);
                 let operands = Line::of(b, source, lines, pass.axis, at);
                 let results = match to_points {

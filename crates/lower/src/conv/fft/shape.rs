@@ -41,6 +41,7 @@ pub struct Fft {
 impl Fft {
     /// The convolution under a blocking; `None` where a window does not fit.
     pub fn new(shape: &ConvShape, blocking: Blocking, lanes: usize) -> Option<Fft> {
+        shape.window.strides.iter().all(|&s| s == 1).then_some(())?;
         let spectrum = HalfSpectrum::new(&blocking.tile)?;
         let axis = |(k, (&n, &r)): (usize, (&usize, &usize))| {
             let legal = if r == 1 { n == 1 } else { r < n };

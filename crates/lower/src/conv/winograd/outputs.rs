@@ -1,6 +1,7 @@
 //! The sizes of tiles worth trying for a convolution.
 
 use crate::conv::ConvShape;
+use cnnc_ir::minimal_filtering::Phases;
 
 /// Outputs of a tile for filters of three taps and for longer ones. More points would amplify errors too much.
 const OUTPUTS_OF_THREE: [usize; 5] = [2, 3, 4, 5, 6];
@@ -10,7 +11,8 @@ const MOST_TAPS: usize = 7;
 
 /// Outputs of a tile along each axis: the same for axes of equally many taps.
 pub fn outputs(shape: &ConvShape) -> Vec<Vec<usize>> {
-    let kernel = &shape.window.kernel;
+    let of_phase = |(&taps, &stride): (&usize, &usize)| Phases::of(taps, stride).taps;
+    let kernel: Vec<usize> = shape.window.kernel.iter().zip(&shape.window.strides).map(of_phase).collect();
     if kernel.iter().any(|&r| r > MOST_TAPS) {
         return vec![];
     }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Axis {
     /// B^T.
     pub forward: LinearMap,
+    /// B^T for a tap less: no last input, no last point.
+    pub short: LinearMap,
     /// A^T.
     pub inverse: LinearMap,
     /// How the transforms of the axis amplify rounding errors.
@@ -27,6 +29,10 @@ pub struct Winograd {
     pub axes: Vec<Arc<Axis>>,
 }
 
+/// Most points of a tile, and phases of a window.
+const MOST_POINTS: usize = 512;
+const MOST_PHASES: usize = 16;
+
 /// The axes that were made, by m and r: exact arithmetic takes longer than all else of a cost.
 static AXES: Mutex<BTreeMap<(usize, usize), Arc<Axis>>> = Mutex::new(BTreeMap::new());
 
@@ -38,8 +44,13 @@ impl Axis {
             return Some(axis.clone());
         }
         let filtering = MinimalFiltering::new(m, r)?;
+        let finite: Vec<Vec<f64>> = filtering
+            .input
+            .split_last()
+            .map_or(vec![], |(_, rows)| rows.iter().map(|row| row[..rows.len()].to_vec()).collect());
         let axis = Arc::new(Axis {
             forward: LinearMap::new(&filtering.input),
+            short: LinearMap::new(&finite),
             inverse: LinearMap::new(&filtering.output),
             amplification: filtering.amplification(),
         });
@@ -53,14 +64,16 @@ impl Winograd {
     pub fn new(shape: &ConvShape, blocking: Blocking, lanes: usize) -> Option<Winograd> {
         let (mut tiles, mut axes) = (vec![], vec![]);
         for k in 0..shape.input.len() {
-            let (m, r) = (*blocking.tile.get(k)?, shape.window.kernel[k]);
+            let m = *blocking.tile.get(k)?;
+            let tile = TileAxis::new(shape, k, m)?;
             // An axis of one tap has nothing to gain from longer tiles.
-            let axis = Axis::of(m, r).filter(|_| r > 1 || m == 1)?;
-            tiles.push(TileAxis::new(shape, k, m)?);
-            axes.push(axis);
+            let r = tile.phases.taps;
+            axes.push(Axis::of(m, r).filter(|_| r > 1 || m == 1)?);
+            tiles.push(tile);
         }
         let points = tiles.iter().map(|a| a.size).product();
         let tiling = Tiling { shape: shape.clone(), axes: tiles, points, blocking, lanes };
-        (points <= 512).then_some(Winograd { tiling, axes })
+        let gains = points > 1 && points <= MOST_POINTS && tiling.phases() <= MOST_PHASES;
+        gains.then_some(Winograd { tiling, axes })
     }
 }

@@ -16,10 +16,14 @@ impl TileTransform for Winograd {
     }
 
     /// `B^T d B`.
-    fn forward(&self, b: &mut KernelBuilder, from: &Grid, between: Buf, to: &Points) {
+    fn forward(&self, b: &mut KernelBuilder, sizes: &[usize], from: &Grid, between: Buf, to: &Points) {
         let to = to.grid(&self.tiling.sizes());
         let last = self.tiling.line_axis();
-        Transform::new(self, |axis| &axis.forward, between).emit(b, from, &mut |b, at, results| {
+        let map = |k: usize| {
+            let axis: &Axis = &self.axes[k];
+            if sizes[k] == self.tiling.axes[k].size { &axis.forward } else { &axis.short }
+        };
+        Transform::new(self, sizes.to_vec(), map, between).emit(b, from, &mut |b, at, results| {
             to.store_line(b, at, last, results);
         });
     }
@@ -27,7 +31,7 @@ impl TileTransform for Winograd {
     /// `A^T m A`.
     fn inverse(&self, b: &mut KernelBuilder, from: &Points, between: Buf, store: &mut StoreLine) {
         let from = from.grid(&self.tiling.sizes());
-        Transform::new(self, |axis| &axis.inverse, between).emit(b, &from, store);
+        Transform::new(self, self.tiling.sizes(), |k| &self.axes[k].inverse, between).emit(b, &from, store);
     }
 }
 
@@ -59,11 +63,16 @@ struct Transform<'a> {
 }
 
 impl<'a> Transform<'a> {
-    /// By one of the maps of each axis.
-    fn new(winograd: &'a Winograd, map: impl Fn(&'a Axis) -> &'a LinearMap, between: Buf) -> Transform<'a> {
+    /// Of a tile of `dims` by one of the maps of each axis.
+    fn new(
+        winograd: &'a Winograd,
+        dims: Vec<usize>,
+        map: impl Fn(usize) -> &'a LinearMap,
+        between: Buf,
+    ) -> Transform<'a> {
         let (axes, last) = mapped_axes(&winograd.tiling);
-        let maps = axes.into_iter().map(|k| (map(&winograd.axes[k]), k)).collect();
-        Transform { maps, dims: winograd.tiling.sizes(), lanes: winograd.tiling.lanes, last, between }
+        let maps = axes.into_iter().map(|k| (map(k), k)).collect();
+        Transform { maps, dims, lanes: winograd.tiling.lanes, last, between }
     }
 
     /// Emits the transform of a tile. `store` gets each line along the last axis.
