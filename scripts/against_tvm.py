@@ -8,7 +8,7 @@
 Layers are IN_CHANNELS,OUT_CHANNELS,IMAGE,KERNEL: fp32, batch 1, stride 1, same padding. TVM tunes the bare convolution
 in NCHW for so many trials; cnnc gets the seconds that took, an empty database, and also computes bias and ReLU. Times are
 as each tuner has them: the median of TVM's runs with warm caches; cnnc's as in a network, with weights in memory. Writes
-OUT.json and the plot, OUT.svg.
+OUT.json and the plot, OUT.svg; without layers, only the plot of what OUT.json holds.
 """
 
 import argparse
@@ -23,7 +23,10 @@ import time
 from pathlib import Path
 
 os.environ["TVM_NUM_THREADS"] = "1"
-WIDTH, HEIGHT, MARGIN = 420, 300, 48
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 320, 52, 90, 40, 48
+# Milliseconds that stand for a trial that gave no time.
+FAILED = 1e9
+LABELS = {"tvm": "TVM", "cnnc": "cnnc"}
 
 
 def tvm_curve(layer, trials, mcpu):
@@ -45,8 +48,8 @@ def tvm_curve(layer, trials, mcpu):
         while not done.wait(0.5):
             lines = records.read_text().split("\n")[:-1] if records.exists() else []
             for line in lines[seen:]:
-                runs = json.loads(line)[1][1]
-                times.append((time.time() - start, statistics.median(float(t) for t in runs) * 1e3))
+                ms = statistics.median(float(t) for t in json.loads(line)[1][1]) * 1e3
+                times.append((time.time() - start, ms if ms < FAILED else math.inf))
             seen = len(lines)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,39 +95,56 @@ def best_so_far(times):
     return curve
 
 
+def ticks(low, high):
+    """Round numbers of a logarithmic axis: 1, 2 and 5 times powers of ten."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [t for p in powers for t in (10**p, 2 * 10**p, 5 * 10**p) if low <= t <= high]
+
+
 def plot(results):
-    """A panel for each layer: seconds across, milliseconds up (logarithmic), one staircase a tuner."""
+    """A panel for each layer: seconds across, milliseconds up, both logarithmic, one staircase a tuner."""
     parts = []
     for k, result in enumerate(results):
         curves = {name: result[name]["best_ms"] for name in ("tvm", "cnnc")}
-        seconds = max(result[name]["seconds"] for name in curves)
+        end = max(result[name]["seconds"] for name in curves)
+        first = min(curve[0][0] for curve in curves.values())
         every = [ms for curve in curves.values() for _, ms in curve]
-        low, high = math.log(min(every) * 0.9), math.log(max(every) * 1.1)
-        across = lambda s: k * WIDTH + MARGIN + s / seconds * (WIDTH - MARGIN - 16)
-        up = lambda ms: HEIGHT - MARGIN - (math.log(ms) - low) / (high - low) * (HEIGHT - 2 * MARGIN)
-        parts.append(f'<text x="{across(0)}" y="20" font-weight="bold">{result["layer"]}</text>')
-        parts.append(f'<path d="M{across(0)} {up(math.exp(high))}V{up(math.exp(low))}H{across(seconds)}" class="axis"/>')
-        parts.append(f'<text x="{across(seconds / 2)}" y="{HEIGHT - 14}">seconds of tuning: {seconds:.0f}</text>')
+        low, high = min(every) / 1.4, max(every) * 1.4
+        left, right, top, bottom = k * WIDTH + LEFT, (k + 1) * WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+        across = lambda s: left + math.log(s / first) / math.log(end / first) * (right - left)
+        up = lambda ms: bottom - math.log(ms / low) / math.log(high / low) * (bottom - top)
+        parts.append(f'<text x="{left}" y="20" class="title">{result["layer"]}</text>')
+        for t in ticks(first, end):
+            parts.append(f'<path d="M{across(t):.1f} {bottom}V{top}" class="grid"/>')
+            parts.append(f'<text x="{across(t):.1f}" y="{bottom + 16}" text-anchor="middle">{t:g}</text>')
+        for t in ticks(low, high):
+            parts.append(f'<path d="M{left} {up(t):.1f}H{right}" class="grid"/>')
+            parts.append(f'<text x="{left - 6}" y="{up(t) + 4:.1f}" text-anchor="end">{t:g}</text>')
+        parts.append(f'<text x="{(left + right) / 2}" y="{HEIGHT - 10}" text-anchor="middle">seconds of tuning</text>')
+        parts.append(f'<text x="{left}" y="{top - 6}" text-anchor="middle">ms</text>')
         for name, curve in curves.items():
             points = f"M{across(curve[0][0]):.1f} {up(curve[0][1]):.1f}"
-            points += "".join(f"H{across(s):.1f}V{up(ms):.1f}" for s, ms in curve[1:]) + f"H{across(seconds):.1f}"
+            points += "".join(f"H{across(s):.1f}V{up(ms):.1f}" for s, ms in curve[1:]) + f"H{right}"
             parts.append(f'<path d="{points}" class="{name}"/>')
-            label = f"{name} {curve[-1][1]:.3f} ms"
-            parts.append(f'<text x="{across(seconds) - 100:.1f}" y="{up(curve[-1][1]) - 6:.1f}">{label}</text>')
-    style = "text{font:12px sans-serif}path{fill:none;stroke-width:2}.axis{stroke:#888}.tvm{stroke:#c60}.cnnc{stroke:#06c}"
-    size = f'width="{WIDTH * len(results)}" height="{HEIGHT}"'
+            parts.append(f'<text x="{right + 6}" y="{up(curve[-1][1]) + 4:.1f}">{LABELS[name]} {curve[-1][1]:.3f}</text>')
+    style = "text{font:12px sans-serif}.title{font-weight:bold}path{fill:none}.grid{stroke:#ddd}"
+    style += ".tvm{stroke:#c60;stroke-width:2}.cnnc{stroke:#06c;stroke-width:2}"
+    width = WIDTH * len(results)
     body = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{style}</style>\n{body}\n</svg>\n'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{HEIGHT}" viewBox="0 0 {width} {HEIGHT}">\n'
+            f'<rect width="100%" height="100%" fill="white"/>\n<style>{style}</style>\n{body}\n</svg>\n')
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("layers", nargs="+")
-    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("layers", nargs="*")
+    parser.add_argument("--cnnc", default="target/release/cnnc")
     parser.add_argument("--trials", type=int, default=160)
-    parser.add_argument("--mcpu", required=True, help="the processor's name in LLVM: znver3, znver4, ..")
+    parser.add_argument("--mcpu", default="native", help="the processor's name in LLVM: znver3, znver4, ..")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
+    if not args.layers:
+        Path(args.out + ".svg").write_text(plot(json.loads(Path(args.out + ".json").read_text())))
     results = []
     for text in args.layers:
         layer = [int(part) for part in text.split(",")]

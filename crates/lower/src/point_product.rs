@@ -44,7 +44,7 @@ pub struct PointGroup {
 impl PointGroup {
     /// All of so many points, with one phase.
     pub fn all(points: usize) -> PointGroup {
-        PointGroup { axes: vec![(0..points, 1)], phases: vec![0..1] }
+        PointGroup { axes: vec![(0..points, 1)], phases: std::iter::once(0..1).collect() }
     }
 
     /// Points.

@@ -16,6 +16,7 @@ mod grid;
 mod input;
 mod kernel;
 mod output;
+mod phases;
 mod tiling;
 
 pub use blockings::blockings;

@@ -1,11 +1,9 @@
 //! The numbers of a convolution by products at points: tiles along each axis, points, and how the work is cut.
 
 use crate::conv::ConvShape;
-use crate::point_product::{PointGroup, PointProduct};
+use crate::point_product::PointProduct;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::minimal_filtering::Phases;
-use cnnc_tensor::row_major_strides;
-use std::ops::Range;
 
 /// One spatial axis cut into tiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,22 +95,6 @@ impl TileAxis {
         let (size, input, tiles) = (m + phases.taps - 1, shape.input[axis], output.div_ceil(m));
         Some(TileAxis { m, size, stride, phases, input, output, pad, tiles })
     }
-
-    /// The kinds of its phases: those of as many taps each, and inputs of a tile for them.
-    pub fn kinds(&self) -> Vec<(Range<usize>, usize)> {
-        let Phases { count, full, .. } = self.phases;
-        let kinds = [(0..full, self.size), (full..count, self.size - 1)];
-        kinds.into_iter().filter(|(range, _)| !range.is_empty()).collect()
-    }
-
-    /// The kinds of its points: those at which as many phases have products, the first ones.
-    fn points(&self) -> Vec<(Range<usize>, usize)> {
-        let Phases { count, full, .. } = self.phases;
-        if full == count {
-            return vec![(0..self.size, count)];
-        }
-        vec![(0..self.size - 1, count), (self.size - 1..self.size, full)]
-    }
 }
 
 impl Tiling {
@@ -129,49 +111,6 @@ impl Tiling {
     /// The axis along which a tile's results are stored line by line: the last of more than one element.
     pub fn line_axis(&self) -> usize {
         self.axes.iter().rposition(|a| a.size > 1).unwrap_or(0)
-    }
-
-    /// Phases of the window.
-    pub fn phases(&self) -> usize {
-        self.axes.iter().map(|a| a.phases.count).product()
-    }
-
-    /// The points by the phases that have products there. At the last point of an axis, infinity, only the longest have.
-    pub fn point_groups(&self) -> Vec<PointGroup> {
-        if self.phases() == 1 {
-            return vec![PointGroup::all(self.points)];
-        }
-        let strides = row_major_strides(&self.sizes());
-        let boxes = self.axes.iter().zip(strides).fold(vec![vec![]], |boxes: Vec<Vec<_>>, (axis, stride)| {
-            let with = |so_far: &Vec<_>| {
-                let kinds = axis.points().into_iter();
-                kinds.map(|kind| [&so_far[..], &[(kind, stride)]].concat()).collect::<Vec<_>>()
-            };
-            boxes.iter().flat_map(with).collect()
-        });
-        let group = |kinds: Vec<((Range<usize>, usize), usize)>| {
-            let counts: Vec<usize> = kinds.iter().map(|((_, count), _)| *count).collect();
-            let axes = kinds.into_iter().map(|((range, _), stride)| (range, stride)).collect();
-            PointGroup { axes, phases: self.phase_runs(&counts) }
-        };
-        boxes.into_iter().map(group).collect()
-    }
-
-    /// The first `counts` phases along each axis, as runs of neighbours.
-    fn phase_runs(&self, counts: &[usize]) -> Vec<Range<usize>> {
-        let all: Vec<usize> = self.axes.iter().map(|a| a.phases.count).collect();
-        let strides = row_major_strides(&all);
-        let firsts = counts.iter().zip(&strides).fold(vec![0], |firsts: Vec<usize>, (&count, stride)| {
-            firsts.iter().flat_map(|first| (0..count).map(move |k| first + k * stride)).collect()
-        });
-        let mut runs: Vec<Range<usize>> = vec![];
-        for phase in firsts {
-            match runs.last_mut() {
-                Some(run) if run.end == phase => run.end += 1,
-                _ => runs.push(phase..phase + 1),
-            }
-        }
-        runs
     }
 
     /// Images and tiles along each axis: the shape of the list of tiles.

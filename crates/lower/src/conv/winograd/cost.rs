@@ -5,28 +5,16 @@ use crate::conv::bilinear::TransformCycles;
 use crate::linear_map::LinearMap;
 use crate::tiled::multiply_adds_per_cycle;
 use cnnc_tensor::{Target, Term};
-use std::ops::Range;
 
 /// Both transforms: forward of all phases.
 pub fn transform_cycles(winograd: &Winograd, target: &Target) -> TransformCycles {
     let tiling = &winograd.tiling;
-    // The phases of each kind: how many, and inputs of a tile along each axis.
-    let kinds = tiling.axes.iter().fold(vec![(1, vec![])], |kinds: Vec<(usize, Vec<usize>)>, axis| {
-        let of_axis = axis.kinds();
-        let with = |(count, sizes): &(usize, Vec<usize>)| {
-            let each = |(range, size): &(Range<usize>, usize)| (count * range.len(), [&sizes[..], &[*size]].concat());
-            of_axis.iter().map(each).collect::<Vec<_>>()
-        };
-        kinds.iter().flat_map(with).collect()
-    });
-    let short = |k: usize, sizes: &[usize]| sizes[k] < tiling.axes[k].size;
     let forward = |sizes: &[usize]| {
-        let map = |k: usize| if short(k, sizes) { &winograd.axes[k].short } else { &winograd.axes[k].forward };
-        target.calibration.get(Term::WinogradForward) * cycles(sizes, map, target)
+        target.calibration.get(Term::WinogradForward) * cycles(sizes, |k| winograd.forward_map(k, sizes[k]), target)
     };
     let inverse = cycles(&tiling.sizes(), |k| &winograd.axes[k].inverse, target);
     TransformCycles {
-        forward: kinds.iter().map(|(count, sizes)| *count as f64 * forward(sizes)).sum(),
+        forward: tiling.phase_kinds().iter().map(|(count, sizes)| *count as f64 * forward(sizes)).sum(),
         inverse: target.calibration.get(Term::WinogradInverse) * inverse,
     }
 }

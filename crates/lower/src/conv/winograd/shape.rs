@@ -76,4 +76,10 @@ impl Winograd {
         let gains = points > 1 && points <= MOST_POINTS && tiling.phases() <= MOST_PHASES;
         gains.then_some(Winograd { tiling, axes })
     }
+
+    /// B^T of an axis for a phase whose tiles have so many inputs.
+    pub fn forward_map(&self, axis: usize, inputs: usize) -> &LinearMap {
+        let full = inputs == self.tiling.axes[axis].size;
+        if full { &self.axes[axis].forward } else { &self.axes[axis].short }
+    }
 }

@@ -4,7 +4,7 @@
 //! The last two passes over a small tile are one: of the first of them only those results are formed at a time that share
 //! something ([`Group`](crate::linear_map::Group)), and they go through the second in registers.
 
-use super::shape::{Axis, Winograd};
+use super::shape::Winograd;
 use crate::conv::bilinear::{Grid, Points, StoreLine, TileTransform, Tiling};
 use crate::linear_map::LinearMap;
 use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
@@ -19,10 +19,7 @@ impl TileTransform for Winograd {
     fn forward(&self, b: &mut KernelBuilder, sizes: &[usize], from: &Grid, between: Buf, to: &Points) {
         let to = to.grid(&self.tiling.sizes());
         let last = self.tiling.line_axis();
-        let map = |k: usize| {
-            let axis: &Axis = &self.axes[k];
-            if sizes[k] == self.tiling.axes[k].size { &axis.forward } else { &axis.short }
-        };
+        let map = |k: usize| self.forward_map(k, sizes[k]);
         Transform::new(self, sizes.to_vec(), map, between).emit(b, from, &mut |b, at, results| {
             to.store_line(b, at, last, results);
         });
