@@ -47,28 +47,29 @@ pub trait TileTransform {
     fn inverse(&self, b: &mut KernelBuilder, from: &Points, between: Buf, store: &mut StoreLine);
 }
 
-/// The shape of a dense convolution with constant weights in blocked channels; `None` for others.
+/// The shape of a convolution with constant weights in blocked channels, whose groups are whole blocks; `None` for others.
 pub fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
     let shape = ConvShape::of(region)?;
+    let is_whole = |channels: usize| channels.is_multiple_of(target.lanes);
     let fits = is_blocked_f32(region, target)
         && region.inputs[0].layout == Layout::Blocked(target.lanes)
         && region.constants[1].is_some()
         && shape.is_nonempty()
-        && shape.groups == 1
+        && (shape.groups == 1 || is_whole(shape.group_channels()) && is_whole(shape.group_outputs()))
         && shape.taps() > 1
         && shape.window.dilations.iter().all(|&d| d == 1);
     fits.then_some(shape)
 }
 
-/// From weights `[outputs, phases * channels, points..]` to `[bundle][point][phase][channel][nv * lanes]`.
+/// From weights `[outputs, phases * channels of a group, points..]` to `[bundle][point][phase][channel][nv * lanes]`.
 pub fn pack_points(tiling: &Tiling) -> Vec<Op> {
     let shape = &tiling.shape;
     let width = tiling.blocking.nv * tiling.lanes;
-    let (outputs, channels) = (tiling.bundles() * width, tiling.channel_blocks() * tiling.lanes);
-    let (phases, points) = (tiling.phases(), tiling.points);
-    let mut ops = vec![Op::Reshape { dims: vec![shape.outputs, phases, shape.channels, points] }];
-    if (outputs, channels) != (shape.outputs, shape.channels) {
-        let end = [outputs - shape.outputs, 0, channels - shape.channels, 0];
+    let (outputs, channels) = (tiling.bundles() * width, tiling.product().channel_blocks() * tiling.lanes);
+    let (phases, points, summed) = (tiling.phases(), tiling.points, shape.group_channels());
+    let mut ops = vec![Op::Reshape { dims: vec![shape.outputs, phases, summed, points] }];
+    if (outputs, channels) != (shape.outputs, summed) {
+        let end = [outputs - shape.outputs, 0, channels - summed, 0];
         let end = end.iter().map(|&more| more as isize).collect();
         ops.push(Op::Pad { mode: PadMode::Constant, begin: vec![0; 4], end });
     }

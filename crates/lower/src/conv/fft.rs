@@ -64,7 +64,7 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
 
 fn declared_error(region: &Region, candidate: &Candidate, target: &Target) -> f64 {
     let Some(fft) = of(region, candidate, target) else { return f64::INFINITY };
-    error::sum(fft.tiling.shape.channels as f64) + TRANSFORM_ERROR + error::tail(region)
+    error::sum(fft.tiling.shape.group_channels() as f64) + TRANSFORM_ERROR + error::tail(region)
 }
 
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
@@ -81,7 +81,8 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
 }
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
-    let fft = of(region, candidate, target)
-        .ok_or_else(|| illegal(region, candidate, "not a dense convolution of stride 1, or parameters do not fit"))?;
+    let fft = of(region, candidate, target).ok_or_else(|| {
+        illegal(region, candidate, "not of stride 1, groups are not whole blocks of channels, or parameters do not fit")
+    })?;
     Ok(Bilinear { name: FFT.name, tiling: &fft.tiling, transform: &fft }.lower(region))
 }

@@ -68,7 +68,7 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
 fn declared_error(region: &Region, candidate: &Candidate, target: &Target) -> f64 {
     let Some(winograd) = of(region, candidate, target) else { return f64::INFINITY };
     let amplification: f64 = winograd.axes.iter().map(|a| a.amplification).product();
-    let terms = winograd.tiling.phases() * winograd.tiling.shape.channels;
+    let terms = winograd.tiling.phases() * winograd.tiling.shape.group_channels();
     error::sum(terms as f64) * (0.5 + amplification)
 }
 
@@ -89,7 +89,8 @@ fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Pack
 }
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
-    let winograd = of(region, candidate, target)
-        .ok_or_else(|| illegal(region, candidate, "not a dense convolution, or parameters do not fit"))?;
+    let winograd = of(region, candidate, target).ok_or_else(|| {
+        illegal(region, candidate, "groups are not whole blocks of channels, or parameters do not fit")
+    })?;
     Ok(Bilinear { name: WINOGRAD.name, tiling: &winograd.tiling, transform: &winograd }.lower(region))
 }

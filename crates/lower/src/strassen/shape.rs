@@ -61,7 +61,8 @@ impl Strassen {
         let fits = [rows, in_vectors, out_vectors].iter().all(|&extent| extent >= parts);
         let blocked = mr > 0 && tiles > 0 && nv > 0 && tiles.is_multiple_of(mr);
         let part = in_vectors.div_ceil(parts) * lanes;
-        let product = PointProduct { points: 7usize.pow(levels), phases: 1, channels: part, tiles, mr, nv, lanes };
+        let (points, input_blocks) = (7usize.pow(levels), part / lanes);
+        let product = PointProduct { points, phases: 1, channels: part, input_blocks, tiles, mr, nv, lanes };
         (fits && blocked).then_some(Strassen { images, rows, channels, outputs, place, levels, product })
     }
 

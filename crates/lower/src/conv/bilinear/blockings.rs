@@ -21,7 +21,7 @@ pub fn blockings(
     let mut timed: Vec<(f64, Blocking)> = vec![];
     for (tiling, transforms) in tilings {
         for (mr, nv) in register_tiles(tiling.tiles(), target, breadth) {
-            if nv > tiling.vectors() {
+            if !tiling.takes(nv) {
                 continue;
             }
             for tiles in block_sizes(tiling, mr, target, breadth) {

@@ -39,7 +39,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
         false => (spread(1), spread(1)),
     };
 
-    let depth = tiling.shape.channels as f64;
+    let depth = tiling.shape.group_channels() as f64;
     let register_tiles = tiling.product().register_tiles(tiling.tiles()) as f64;
     let of_group = |g: &PointGroup| g.points() as f64 * tiling.product().tile_cycles(g.depth(), target);
     let tile: f64 = groups.iter().map(of_group).sum();
@@ -62,10 +62,10 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let kept = if blocking.shared { weights / tiling.bundles() as f64 } else { weights };
     let once = from_memory(weights, target);
     let weight_cycles = once + term(Term::PointWeightsAgain) * (blocks - 1.0) * weights / from(kept);
-    // The transformed input is read again for every bundle.
+    // The transformed input of a group is read again for every bundle of it.
     let input = share * tiling.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
-    let mut input_cycles = term(Term::PointInputAgain) * tiling.bundles() as f64 * blocks * input / from(between);
+    let mut input_cycles = term(Term::PointInputAgain) * tiling.group_bundles() as f64 * blocks * input / from(between);
     let products = if blocking.shared { 0.0 } else { tiling.product().product_elems() as f64 * 4.0 };
     if between + products > term(Term::PointBlockInL2) * target.l2 as f64 {
         input_cycles += term(Term::PointSpills) * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);

@@ -151,9 +151,17 @@ impl<'a> Kernel<'a> {
     ) {
         let tiling = self.bilinear.tiling;
         let buffers = ProductBuffers { input: self.input, weights: self.weights, out: self.products };
+        let product = tiling.product();
+        let input = match tiling.shape.groups {
+            1 => start,
+            _ => {
+                let (group, _) = b.div_rem(bundle, tiling.group_bundles() as i64);
+                b.address(0, &[(start, 1), (group, (product.channel_blocks() * product.tiles * product.lanes) as i64)])
+            }
+        };
         let each = |b: &mut KernelBuilder, vectors: usize| {
-            let place = ProductPlace { input: start, bundle, vectors, count };
-            tiling.product().emit(b, &buffers, &tiling.point_groups(), &place);
+            let place = ProductPlace { input, bundle, vectors, count };
+            product.emit(b, &buffers, &tiling.point_groups(), &place);
             inverse.emit(b, bundle, vectors, first, count);
         };
         let nv = tiling.blocking.nv;

@@ -45,7 +45,7 @@ pub struct Blocking {
 /// A convolution cut into tiles, under a blocking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tiling {
-    /// Its shape: dilations 1, one group.
+    /// Its shape: dilations 1; one group, or groups of whole blocks of channels.
     pub shape: ConvShape,
     /// The spatial axes.
     pub axes: Vec<TileAxis>,
@@ -143,10 +143,28 @@ impl Tiling {
         self.vectors().div_ceil(self.blocking.nv)
     }
 
+    /// Bundles of a group.
+    pub fn group_bundles(&self) -> usize {
+        self.bundles().div_ceil(self.shape.groups)
+    }
+
+    /// Whether no bundle of so many vectors is of two groups.
+    pub fn takes(&self, nv: usize) -> bool {
+        nv <= self.vectors() && (self.shape.groups == 1 || (self.vectors() / self.shape.groups).is_multiple_of(nv))
+    }
+
     /// The products at the points.
     pub fn product(&self) -> PointProduct {
         let Blocking { tiles, mr, nv, .. } = self.blocking;
-        let (points, phases, channels) = (self.points, self.phases(), self.shape.channels);
-        PointProduct { points, phases, channels, tiles, mr, nv, lanes: self.lanes }
+        PointProduct {
+            points: self.points,
+            phases: self.phases(),
+            channels: self.shape.group_channels(),
+            input_blocks: self.channel_blocks(),
+            tiles,
+            mr,
+            nv,
+            lanes: self.lanes,
+        }
     }
 }

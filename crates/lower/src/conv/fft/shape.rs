@@ -50,7 +50,7 @@ impl Fft {
         let axes = blocking.tile.iter().zip(&shape.window.kernel).enumerate().map(axis).collect::<Option<Vec<_>>>()?;
         let points = spectrum.points();
         let tiling = Tiling { shape: shape.clone(), axes, points, blocking, lanes };
-        if points > MOST_POINTS {
+        if points > MOST_POINTS || !tiling.takes(tiling.blocking.nv) {
             return None;
         }
         let (forward, inverse) = passes(&tiling, &spectrum);

@@ -73,8 +73,9 @@ impl Winograd {
         }
         let points = tiles.iter().map(|a| a.size).product();
         let tiling = Tiling { shape: shape.clone(), axes: tiles, points, blocking, lanes };
-        let gains = points > 1 && points <= MOST_POINTS && tiling.phases() <= MOST_PHASES;
-        gains.then_some(Winograd { tiling, axes })
+        let fits =
+            points > 1 && points <= MOST_POINTS && tiling.phases() <= MOST_PHASES && tiling.takes(tiling.blocking.nv);
+        fits.then_some(Winograd { tiling, axes })
     }
 
     /// B^T of an axis for a phase whose tiles have so many inputs.
