@@ -1,14 +1,18 @@
 //! Where a model's constants are.
 //!
-//! A run reads most weights once, from memory. From a file's small pages that takes an address translation each 4 kB, where
-//! the processor's own prefetching ends too. So the constants of an artifact are copied to huge pages, once a model, where
-//! the system has such pages, and the pages of the file are given back piece by piece, so that nothing counts twice. What
-//! would not fill a huge page stays in the mapped file, which costs no time and is shared with every process that maps it.
+//! Those of an artifact stay in the mapped file, which costs no time and is shared with every process that maps it, but
+//! for the weights that a step only streams through (a fully connected layer on one image): such a step is bound by
+//! memory, and reads huge pages faster than a file's small ones. These weights are copied, once a model, and the pages
+//! of the file are given back piece by piece, so that nothing counts twice.
 
-use crate::memory::{HUGE_PAGE, Pages, has_huge_pages};
+use crate::memory::{HUGE_PAGE, Pages};
 use cnnc_artifact::{Place, Plan, Reader};
 use cnnc_tensor::Tensor;
 use std::sync::Arc;
+
+/// Operations for each byte of a constant up to which its step streams it: two for each f32 and row of the result, for
+/// up to four rows.
+const STREAMED_FLOPS_PER_BYTE: f64 = 2.0;
 
 /// The constants of a model. Read only.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(crate) struct Copied {
 impl Constants {
     /// The constants of a plan of an artifact. What cannot be copied for want of memory stays where it is.
     pub(crate) fn of(artifact: &Arc<Reader>, plan: &Plan) -> Constants {
-        let ranges = if artifact.is_mapped() && has_huge_pages() { large(plan) } else { vec![] };
+        let ranges = if artifact.is_mapped() { streamed(plan) } else { vec![] };
         let copies = ranges.into_iter().map_while(|(begin, end)| copied(artifact, begin, end));
         Constants::Artifact(artifact.clone(), copies.collect())
     }
@@ -54,26 +58,28 @@ impl Constants {
     }
 }
 
-/// The ranges of a plan's constants, ascending and apart, that fill a huge page at least.
-fn large(plan: &Plan) -> Vec<(u64, u64)> {
-    // Constants follow each other with padding between.
-    const GAP: u64 = 4096;
-    let args = plan.steps.iter().flat_map(|step| &step.args);
-    let mut ranges: Vec<(u64, u64)> = args
-        .filter_map(|&(place, bytes)| match place {
-            Place::Constant(at) => Some((at, at.saturating_add(bytes))),
-            _ => None,
-        })
-        .collect();
+/// The ranges of constants that steps stream, ascending and apart, each of a huge page at least.
+fn streamed(plan: &Plan) -> Vec<(u64, u64)> {
+    let mut ranges = vec![];
+    for step in &plan.steps {
+        let flops = plan.layers[step.layer as usize].flops;
+        for &(place, bytes) in &step.args {
+            if let Place::Constant(at) = place
+                && bytes >= HUGE_PAGE as u64
+                && flops <= STREAMED_FLOPS_PER_BYTE * bytes as f64
+            {
+                ranges.push((at, at.saturating_add(bytes)));
+            }
+        }
+    }
     ranges.sort_unstable();
     let mut apart: Vec<(u64, u64)> = vec![];
     for (begin, end) in ranges {
-        match apart.last_mut().filter(|last| begin <= last.1.saturating_add(GAP)) {
+        match apart.last_mut().filter(|last| begin < last.1) {
             Some(last) => last.1 = last.1.max(end),
             None => apart.push((begin, end)),
         }
     }
-    apart.retain(|(begin, end)| end - begin >= HUGE_PAGE as u64);
     apart
 }
 
@@ -92,24 +98,39 @@ fn copied(artifact: &Reader, begin: u64, end: u64) -> Option<Copied> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cnnc_artifact::Step;
+    use cnnc_artifact::{Layer, Step};
 
     #[test]
-    fn constants_that_lie_together_are_copied_together() {
+    fn large_constants_of_steps_with_little_arithmetic_are_streamed_once() {
         let mebibytes = 1u64 << 20;
-        let step = |constants: &[(u64, u64)]| {
-            let constants = constants.iter().map(|&(at, bytes)| (Place::Constant(at), bytes));
-            Step { layer: 0, kernel: 0, extent: 1, args: constants.chain([(Place::Arena(0), 64)]).collect() }
+        let layer = |flops: f64| Layer {
+            name: "fc".into(),
+            op: "matmul".into(),
+            candidate: String::new(),
+            chosen_by: String::new(),
+            generic: false,
+            flops,
+            output: String::new(),
+            error: 0.0,
+            workspace: 0,
+        };
+        let step = |layer: u32, at: u64, bytes: u64| Step {
+            layer,
+            kernel: 0,
+            extent: 1,
+            args: vec![(Place::Arena(0), bytes), (Place::Constant(at), bytes)],
         };
         let plan = Plan {
+            layers: vec![layer(4e6), layer(1e9)],
             steps: vec![
-                step(&[(64 * mebibytes, 8 * mebibytes)]),
-                step(&[(0, mebibytes), (mebibytes + 64, mebibytes)]),
-                step(&[(0, mebibytes), (32 * mebibytes, mebibytes)]),
-                step(&[]),
+                step(0, 64 * mebibytes, 8 * mebibytes),
+                step(0, 0, 8 * mebibytes),
+                step(0, 4 * mebibytes, 8 * mebibytes),
+                step(0, 32 * mebibytes, mebibytes),
+                step(1, 40 * mebibytes, 8 * mebibytes),
             ],
             ..Plan::default()
         };
-        assert_eq!(large(&plan), [(0, 2 * mebibytes + 64), (64 * mebibytes, 72 * mebibytes)]);
+        assert_eq!(streamed(&plan), [(0, 12 * mebibytes), (64 * mebibytes, 72 * mebibytes)]);
     }
 }

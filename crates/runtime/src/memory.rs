@@ -2,19 +2,9 @@
 
 use crate::RuntimeError;
 use memmap2::{Mmap, MmapMut, MmapOptions};
-use std::sync::OnceLock;
 
 /// Bytes of a huge page.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
-
-/// Whether the system gives huge pages where they are asked for.
-pub(crate) fn has_huge_pages() -> bool {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    let never = |setting: String| setting.contains("[never]");
-    *HAS.get_or_init(|| {
-        std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").is_ok_and(|setting| !never(setting))
-    })
-}
 
 /// Zeroed memory that is aligned to a page, and to a huge page where it is large enough to use one.
 #[derive(Debug)]
