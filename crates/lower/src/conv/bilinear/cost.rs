@@ -6,6 +6,9 @@ use crate::point_product::PointGroup;
 use crate::tiled::{asked_ahead, from_memory};
 use cnnc_tensor::{Target, Term};
 
+/// Cycles in which what is asked for surely comes from memory.
+const MEMORY_CYCLES: f64 = 1000.0;
+
 /// Cycles of the transforms of one tile of one vector of channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransformCycles {
@@ -77,7 +80,10 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };
-    let hidden = (term(Term::PointHidden) * traffic.min(product)).max(asked_ahead(once, product / blocks, target));
+    // A point's weights are asked for while those before them are used: too late where that is short, as in small groups.
+    let ahead = product / (blocks * (tiling.bundles() * tiling.points) as f64);
+    let in_time = (ahead / MEMORY_CYCLES).min(1.0) * asked_ahead(once, product / blocks, target);
+    let hidden = (term(Term::PointHidden) * traffic.min(product)).max(in_time);
     (product + traffic - hidden + inverse) * of_products + forward * of_input + image / from(image) + calls
 }
 
