@@ -78,6 +78,14 @@ impl PointProduct {
         self.channels.div_ceil(self.lanes)
     }
 
+    /// Channels of a chain of multiply-adds: so many that a bundle's weights of them, which all tiles use before those of
+    /// the next chain are used, fill half of a common first-level cache.
+    pub fn span(&self) -> usize {
+        const WEIGHTS: usize = 16 << 10;
+        let fitting = WEIGHTS / (self.nv * self.lanes * size_of::<f32>());
+        (fitting.min(SPAN) / self.lanes * self.lanes).max(self.lanes)
+    }
+
     /// Elements from one point of a block's transformed input to the next: `[phase][channel block][tile][lanes]`, and a
     /// little more, so that the points of a tile lie in different sets of the first-level cache.
     pub fn input_stride(&self) -> usize {
@@ -100,9 +108,11 @@ impl PointProduct {
         let term = |term: Term| target.calibration.get(term);
         let (mr, nv, vector) = (self.mr as f64, self.nv as f64, self.lanes as f64 * 4.0);
         let depth = (phases * self.channels) as f64;
-        let loads = if target.lanes >= 16 { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
+        // Vectors of which one multiply-add is started in a cycle are loaded one in a cycle, too, and broadcast three.
+        let halved = target.lanes >= 16 && target.ceilings.multiply_adds == 1;
+        let loads = if halved { nv + mr / 3.0 } else { (nv + mr) / term(Term::TiledLoads) };
         let ceilings = &target.ceilings;
-        let chains = (depth / SPAN as f64).round().max(1.0);
+        let chains = (depth / self.span() as f64).round().max(1.0);
         let held = depth / chains * nv * vector < term(Term::HeldByL1) * target.l1 as f64;
         let streamed = nv * vector / ceilings.bytes_per_cycle(if held { ceilings.l1 } else { ceilings.l2 });
         let slowest = (mr * nv / multiply_adds_per_cycle(target)).max(loads).max(4.0).max(streamed);

@@ -9,7 +9,7 @@ mod bandwidth;
 mod clock;
 mod fork_join;
 
-use crate::peak::measure_isa_peak_gflops;
+use crate::peak::{measure_isa_peak_gflops, measure_multiply_adds};
 use cnnc_artifact::{ArtifactError, write_atomically};
 use cnnc_tensor::{Ceilings, Isa, cache_bytes};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub struct Peak {
     pub one: f64,
     /// GFLOP/s of a thread on each processor.
     pub all: f64,
+    /// Multiply-adds on whole vectors that a thread starts in a cycle, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiply_adds: Option<u32>,
 }
 
 /// Read bandwidth of a level.
@@ -66,7 +69,7 @@ impl Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let peaks = Isa::ALL.into_iter().filter(|isa| *isa <= host).filter_map(|isa| {
             let (one, all) = (measure_isa_peak_gflops(isa, 1)?, measure_isa_peak_gflops(isa, processors)?);
-            Some(Peak { isa: isa.name().into(), one, all })
+            Some(Peak { isa: isa.name().into(), one, all, multiply_adds: measure_multiply_adds(isa) })
         });
         let cache_bytes = [1, 2, 3].map(|level| cache_bytes(level).unwrap_or(0));
         Some(Machine {
@@ -110,11 +113,12 @@ impl Machine {
     /// What the analytic costs take from it for an instruction set and one of so many threads, which share the way to
     /// memory; `None` where the machine does not have that instruction set.
     pub fn ceilings(&self, isa: Isa, threads: usize) -> Option<Ceilings> {
-        let peak = self.peaks.iter().find(|peak| peak.isa == isa.name())?.one;
-        // Each multiply-add of a vector is two operations a lane. How many are started in a cycle is a whole number, so
-        // what the clock under integer work gets wrong is rounded away.
-        let per_mhz = peak * 1e3 / (2.0 * isa.lanes() as f64);
-        let multiply_adds = (per_mhz / self.clock_mhz).round().clamp(1.0, 8.0);
+        let peak = self.peaks.iter().find(|peak| peak.isa == isa.name())?;
+        // Each multiply-add of a vector is two operations a lane. How many are started in a cycle is a whole number: where
+        // it was not measured, what the clock under integer work gets wrong is rounded away.
+        let per_mhz = peak.one * 1e3 / (2.0 * isa.lanes() as f64);
+        let rounded = (per_mhz / self.clock_mhz).round().clamp(1.0, 8.0);
+        let multiply_adds = peak.multiply_adds.map_or(rounded, |started| f64::from(started.max(1)));
         let rate = |level: &str| {
             let found = self.bandwidths.iter().find(|b| b.level == level).map(|b| (b.one * 1e3) as u32);
             found.filter(|rate| *rate > 0)
@@ -163,7 +167,7 @@ mod tests {
             processors: 2,
             cache_bytes: [0; 3],
             clock_mhz: 3_500.0,
-            peaks: vec![Peak { isa: "x86-64-v3".into(), one: 108.8, all: 217.6 }],
+            peaks: vec![Peak { isa: "x86-64-v3".into(), one: 108.8, all: 217.6, multiply_adds: None }],
             bandwidths: vec![
                 bandwidth("L1", 200.0),
                 bandwidth("L2", 80.0),
@@ -175,6 +179,11 @@ mod tests {
         let want = Ceilings { clock: 3_400, multiply_adds: 2, l1: 200_000, l2: 80_000, l3: 40_000, memory: 15_500 };
         assert_eq!(machine.ceilings(Isa::X86V3, 1), Some(want));
         assert_eq!(machine.ceilings(Isa::X86V4, 1), None);
+        // Two are started at half the clock of integer work.
+        let peak = Peak { isa: "x86-64-v4".into(), one: 112.0, all: 224.0, multiply_adds: Some(2) };
+        let slower = Machine { peaks: vec![peak], ..machine.clone() };
+        let ceilings = slower.ceilings(Isa::X86V4, 1);
+        assert_eq!(ceilings.map(|c| (c.clock, c.multiply_adds)), Some((1_750, 2)));
         let without = Machine { bandwidths: vec![], ..machine.clone() };
         assert_eq!(without.ceilings(Isa::X86V3, 1), None);
         let text = serde_json::to_string(&machine).unwrap_or_default();

@@ -20,8 +20,22 @@ pub fn measure_isa_peak_gflops(isa: Isa, threads: usize) -> Option<f64> {
     })
 }
 
-/// GFLOP/s of one thread: the best of some short runs.
+/// Multiply-adds on whole vectors that one thread starts in a cycle, whatever the clock is meanwhile: wide vectors lower
+/// it on some processors. `None` where this machine does not have the instruction set, or that has no multiply-adds.
+pub fn measure_multiply_adds(isa: Isa) -> Option<u32> {
+    Isa::detect().filter(|host| isa <= *host && isa != Isa::X86V2)?;
+    // One that waits for the one before takes 4 cycles, 5 on processors before Skylake and Zen 3.
+    let overlapping = rate(isa) / rate_of(isa, chain);
+    Some((overlapping / 4.0 + 0.45).floor().clamp(1.0, 8.0) as u32)
+}
+
+/// GFLOP/s of one thread.
 fn rate(isa: Isa) -> f64 {
+    rate_of(isa, run)
+}
+
+/// GFLOP/s of a loop: the best of some short runs.
+fn rate_of(isa: Isa, run: impl Fn(Isa, u64) -> f64) -> f64 {
     const ROUNDS: u64 = 20_000;
     let start = Instant::now();
     let mut best = f64::INFINITY;
@@ -51,6 +65,60 @@ fn run(isa: Isa, rounds: u64) -> f64 {
 #[cfg(not(target_arch = "x86_64"))]
 fn run(_: Isa, rounds: u64) -> f64 {
     rounds as f64
+}
+
+/// Runs multiply-adds of which each needs the one before and returns the number of operations.
+#[cfg(target_arch = "x86_64")]
+fn chain(isa: Isa, rounds: u64) -> f64 {
+    // SAFETY: `isa` is what this machine was found to have.
+    unsafe {
+        match isa {
+            Isa::X86V4 => chain_512(rounds),
+            _ => chain_256(rounds),
+        }
+    }
+    rounds as f64 * 4.0 * 2.0 * isa.lanes() as f64
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn chain(_: Isa, rounds: u64) -> f64 {
+    rounds as f64
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn chain_512(rounds: u64) {
+    use std::arch::x86_64::{__m512, _mm512_set1_ps};
+    let zero: __m512 = _mm512_set1_ps(0.0);
+    // SAFETY: only registers are used, all declared.
+    unsafe {
+        std::arch::asm!(
+            "2:",
+            "vfmadd231ps {a}, {x}, {x}", "vfmadd231ps {a}, {x}, {x}", "vfmadd231ps {a}, {x}, {x}",
+            "vfmadd231ps {a}, {x}, {x}",
+            "dec {n}", "jnz 2b",
+            n = inout(reg) rounds => _, x = in(zmm_reg) zero, a = inout(zmm_reg) zero => _,
+            options(nomem, nostack),
+        );
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn chain_256(rounds: u64) {
+    use std::arch::x86_64::{__m256, _mm256_set1_ps};
+    let zero: __m256 = _mm256_set1_ps(0.0);
+    // SAFETY: only registers are used, all declared.
+    unsafe {
+        std::arch::asm!(
+            "2:",
+            "vfmadd231ps {a}, {x}, {x}", "vfmadd231ps {a}, {x}, {x}", "vfmadd231ps {a}, {x}, {x}",
+            "vfmadd231ps {a}, {x}, {x}",
+            "dec {n}", "jnz 2b",
+            n = inout(reg) rounds => _, x = in(ymm_reg) zero, a = inout(ymm_reg) zero => _,
+            options(nomem, nostack),
+        );
+    }
 }
 
 /// Twelve chains: more than latency times throughput of any processor. Written in assembly so that a build without
@@ -130,10 +198,22 @@ unsafe fn mul_add_128(rounds: u64) {
 
 #[cfg(test)]
 mod tests {
+    use cnnc_tensor::Isa;
+
     #[test]
     fn the_peak_is_measured() {
         if let Some(peak) = super::measure_peak_gflops(1) {
             assert!((1.0..10_000.0).contains(&peak), "{peak}");
         }
+    }
+
+    #[test]
+    fn multiply_adds_of_a_cycle_are_one_or_two_on_processors_of_today() {
+        for isa in [Isa::X86V3, Isa::X86V4] {
+            if let Some(started) = super::measure_multiply_adds(isa) {
+                assert!((1..=4).contains(&started), "{started}");
+            }
+        }
+        assert_eq!(super::measure_multiply_adds(Isa::X86V2), None);
     }
 }

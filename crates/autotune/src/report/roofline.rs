@@ -121,7 +121,7 @@ mod tests {
             processors: 3,
             cache_bytes: [1, 2, 3],
             clock_mhz: 1e3,
-            peaks: vec![Peak { isa: "x86-64-v4".into(), one: 100.0, all: 200.0 }],
+            peaks: vec![Peak { isa: "x86-64-v4".into(), one: 100.0, all: 200.0, multiply_adds: None }],
             bandwidths: vec![bandwidth("L1", 200.0), bandwidth("memory", 20.0)],
             fork_join_us: 1.0,
         }

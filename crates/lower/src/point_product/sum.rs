@@ -1,7 +1,7 @@
 //! The sums of all tiles at a point, chain by chain.
 
 use super::{PointGroup, PointProduct, ProductBuffers};
-use crate::tiled::{Accumulators, Ahead, Channels, RowAxis, SPAN, Segment, Streams, WindowAxis};
+use crate::tiled::{Accumulators, Ahead, Channels, RowAxis, Segment, Streams, WindowAxis};
 use cnnc_ir::kernel::{Axis, KernelBuilder, Val};
 
 /// The sums at the points of a group.
@@ -37,9 +37,8 @@ impl Chain {
     }
 }
 
-/// The chains of runs of channels, for blocks of so many lanes.
-fn chains(runs: &[Run], lanes: usize) -> Vec<Chain> {
-    let span = (SPAN / lanes).max(1);
+/// The chains of about so many blocks each of runs of channels, for blocks of so many lanes.
+fn chains(runs: &[Run], span: usize, lanes: usize) -> Vec<Chain> {
     let most = span + span / 2;
     let mut chains: Vec<Chain> = vec![];
     for &run in runs {
@@ -73,7 +72,7 @@ impl<'a> Sum<'a> {
             true => vec![Run { first: first(phases.start), count: phases.len() * count }],
             false => phases.clone().map(|phase| Run { first: first(phase), count }).collect(),
         });
-        let chains = chains(&runs.collect::<Vec<_>>(), lanes);
+        let chains = chains(&runs.collect::<Vec<_>>(), product.span() / lanes, lanes);
         Sum { product, vectors, columns, segment, chains }
     }
 

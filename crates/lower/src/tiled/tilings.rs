@@ -45,13 +45,14 @@ fn register_tiles(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<(usi
         let together = sum.position_bytes() <= target.lanes * size_of::<f32>();
         let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16 && together;
         // One vector and all other registers but one: the broadcasts have nowhere to go.
-        let most = if seven { 7 } else { (free / nv).min(28).min(target.registers - 4) };
+        let fitting = (free / nv).min(28).min(target.registers - 4);
+        let most = if seven { 7 } else { fitting };
         if most == 0 || (nv > 4 && columns > most && breadth == Breadth::Offered) {
             continue;
         }
         let even = |most: usize| columns.div_ceil(columns.div_ceil(most.max(1)));
         let wanted: Vec<usize> = match breadth {
-            Breadth::Offered => vec![even(most), even(most / 2)],
+            Breadth::Offered => vec![even(most), even(fitting), even(most / 2)],
             Breadth::Space => (1..=most).rev().flat_map(|mr| [even(mr), mr]).collect(),
         };
         for mr in wanted {
