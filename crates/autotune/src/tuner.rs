@@ -1,8 +1,8 @@
 //! Tuning: rounds of candidates for many layers, compiled and measured by a pool of processes, until the time is used up
 //! or nothing is expected to be gained.
 //!
-//! The time goes where most is expected: a layer's share of the time of all networks times what another round is
-//! expected to save of it. Two layers are at work at once, so that one is compiled while another is measured; and one
+//! The time goes where most is expected of it: a layer's share of the time of all networks times what another round is
+//! expected to save of it, over the time that a round takes. Two layers are at work at once, so that one is compiled while another is measured; and one
 //! more for each other rank. At the end, the best few candidates of each layer are measured again in turn with its winner.
 
 mod batch;
@@ -12,7 +12,7 @@ mod outlook;
 
 pub use certify::{Certificate, certify};
 
-use crate::search::Search;
+use crate::search::{ROUND, Search};
 use crate::worker::{ArtifactFile, CompileJob, Compiled, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Setting, Trial, Workload};
 use batch::{Batch, Built, Job};
@@ -29,6 +29,9 @@ const SHORTEST: f64 = 0.012;
 const RUNS: f64 = 9.0;
 /// Seconds of timing of a trial at most.
 const LONGEST: f64 = 0.25;
+/// Seconds of a trial before any of its layer: compiling, and making, packing and reading each byte of operands.
+const COMPILE: f64 = 0.15;
+const PER_BYTE: f64 = 8e-9;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
 
@@ -49,6 +52,8 @@ pub struct Task {
     pub search: Search,
     /// Trials that timed a machine code, by its hash.
     pub codes: HashMap<String, Trial>,
+    /// Bytes of its operands.
+    pub bytes: usize,
 }
 
 /// What tuning keeps to.
@@ -124,6 +129,8 @@ struct Tuner<'a> {
     standing: Standing,
     /// Rounds that have ended.
     rounds: usize,
+    /// Seconds that the last round of each task took.
+    seconds: HashMap<usize, f64>,
     /// The reference of each task: what the others are measured in turn with.
     incumbents: HashMap<usize, Incumbent>,
 }
@@ -135,8 +142,17 @@ impl<'a> Tuner<'a> {
         options: &'a TuneOptions,
         observer: &'a mut dyn Observer,
     ) -> Tuner<'a> {
-        let (start, standing, incumbents) = (Instant::now(), Standing::default(), HashMap::new());
-        Tuner { tasks, pool, options, observer, start, standing, rounds: 0, incumbents }
+        Tuner {
+            tasks,
+            pool,
+            options,
+            observer,
+            start: Instant::now(),
+            standing: Standing::default(),
+            rounds: 0,
+            seconds: HashMap::new(),
+            incumbents: HashMap::new(),
+        }
     }
 
     fn run(&mut self) {
@@ -176,6 +192,7 @@ impl<'a> Tuner<'a> {
                 if done && !over {
                     self.tasks[batch.task].search.end_round();
                     self.rounds += 1;
+                    self.seconds.insert(batch.task, batch.begun.elapsed().as_secs_f64());
                 }
                 !done
             });
@@ -183,13 +200,20 @@ impl<'a> Tuner<'a> {
         self.finish();
     }
 
-    /// The layer that promises most, of those that are not at work.
+    /// The layer that promises most for its time, of those that are not at work and promise anything.
     fn next_task(&self, batches: &[Batch]) -> Option<usize> {
-        let all: f64 = self.tasks.iter().map(time).sum();
-        let gain = |k: &usize| self.tasks[*k].search.expected_gain() * time(&self.tasks[*k]);
+        let worthless = self.worthless(self.tasks.iter().map(time).sum());
+        let gain = |k: usize| self.tasks[k].search.expected_gain() * time(&self.tasks[k]);
         let free = (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k));
-        let best = free.max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.cmp(a)))?;
-        (gain(&best) > self.worthless(all)).then_some(best)
+        let promising = free.map(|k| (gain(k), k)).filter(|(gain, _)| *gain > worthless);
+        let for_its_time = promising.map(|(gain, k)| (gain / self.round_seconds(k), k));
+        for_its_time.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, k)| k)
+    }
+
+    /// Seconds of a task's next round: what the last one took, else what making its operands and compiling take at least.
+    fn round_seconds(&self, task: usize) -> f64 {
+        let unknown = ROUND as f64 * (COMPILE + PER_BYTE * self.tasks[task].bytes as f64);
+        self.seconds.get(&task).copied().unwrap_or(unknown)
     }
 
     /// Seconds of gain that are not worth a round, where all networks take so many.

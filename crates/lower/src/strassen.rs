@@ -120,7 +120,14 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let from = if weights < 0.7 * target.l3 as f64 { ceilings.l3 } else { ceilings.memory };
     let blocks = strassen.blocks() as f64;
     let once = from_memory(weights, target);
+    // A block's sums are read for every bundle; those that the second-level cache does not hold go to the next and back.
+    let input = product.input_elems() as f64 * 4.0;
+    let held = input + product.product_elems() as f64 * 4.0 < term(Term::PointBlockInL2) * target.l2 as f64;
+    let near = ceilings.bytes_per_cycle(if held { ceilings.l2 } else { ceilings.l3 });
+    let times = strassen.bundles() as f64 + if held { 0.0 } else { 2.0 };
+    let input = term(Term::StrassenInput) * blocks * times * input / near;
     let traffic = once
+        + input
         + (blocks - 1.0) * weights / ceilings.bytes_per_cycle(from)
         + 0.5 * cost::region_bytes(region) / ceilings.bytes_per_cycle(ceilings.l3);
     let hidden = (term(Term::PointHidden) * traffic.min(products)).max(asked_ahead(once, products / blocks, target));

@@ -7,6 +7,8 @@
 use crate::{RuntimeError, Session, Timeline};
 use cnnc_artifact::{Place, Plan};
 use std::ops::Range;
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Where the weights (and all other constants) of a layer are when it begins.
@@ -53,16 +55,30 @@ fn steps_of(plan: &Plan, layer: usize) -> Range<usize> {
     first..first + plan.steps[first..].iter().take_while(|step| is_its(step)).count()
 }
 
-/// Takes the cache lines of a piece of memory out of all caches of the machine.
+/// Takes the cache lines of a piece of memory out of all caches of the machine: where the processor can, many at a time,
+/// which takes 3 ns a line on Cascade Lake instead of 150.
 #[cfg(target_arch = "x86_64")]
 fn flush(start: *const u8, bytes: u64) {
+    use std::arch::x86_64::{_mm_clflush, _mm_mfence};
     const LINE: usize = 64;
-    for at in (0..bytes as usize).step_by(LINE) {
-        // SAFETY: the checked plan's place lies inside the constants; flushing changes no content.
-        unsafe { std::arch::x86_64::_mm_clflush(start.wrapping_add(at)) };
+    let lines = (0..bytes as usize).step_by(LINE).map(|at| start.wrapping_add(at));
+    // SAFETY: the checked plan's place lies inside the constants; flushing changes no content.
+    unsafe {
+        if flushes_many() {
+            lines.for_each(|line| std::arch::asm!("clflushopt [{}]", in(reg) line, options(nostack, preserves_flags)));
+        } else {
+            lines.for_each(|line| _mm_clflush(line));
+        }
+        _mm_mfence();
     }
-    // SAFETY: SSE2 is part of x86-64.
-    unsafe { std::arch::x86_64::_mm_mfence() };
+}
+
+/// Whether lines can be flushed without waiting for each.
+#[cfg(target_arch = "x86_64")]
+fn flushes_many() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & (1 << 23) != 0)
 }
 
 #[cfg(not(target_arch = "x86_64"))]

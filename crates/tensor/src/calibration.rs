@@ -3,11 +3,12 @@
 //! A cost counts instructions, bytes and calls. How far loads hide behind multiply-adds, what the end of a register tile
 //! takes, how much of the first-level cache a stream may fill: such terms are properties of a processor's core and of the
 //! code generator. `cnnc db fit` finds those under which the choices by estimate are best on what a database has; the
-//! values here are for machines without such a fit: those for 512-bit vectors were set by hand on Zen 4, those for
-//! narrower ones fitted on Zen 3.
+//! values here are for machines without such a fit: those for 512-bit vectors of which one multiply-add is started in a
+//! cycle were set by hand on Zen 4, those for two fitted on Cascade Lake, those for narrower ones fitted on Zen 3.
 
 mod term;
 
+use term::Core;
 pub use term::Term;
 
 /// Terms in whole numbers are so many times as large: targets can be compared and hashed.
@@ -18,13 +19,15 @@ const UNIT: f64 = 1e4;
 pub struct Calibration([u32; Term::ALL.len()]);
 
 impl Calibration {
-    /// Those for vectors of so many lanes of f32.
-    pub fn of(lanes: usize) -> Calibration {
+    /// Those for vectors of so many lanes of f32, of which so many multiply-adds are started in a cycle.
+    pub fn of(lanes: usize, multiply_adds: u32) -> Calibration {
+        let core = match (lanes, multiply_adds) {
+            (16.., ..=1) => Core::WideOnce,
+            (16.., _) => Core::WideTwice,
+            _ => Core::Narrow,
+        };
         let mut calibration = Calibration([0; Term::ALL.len()]);
-        for term in Term::ALL {
-            let (wide, narrow) = term.usual();
-            calibration.set(term, if lanes >= 16 { wide } else { narrow });
-        }
+        Term::ALL.into_iter().for_each(|term| calibration.set(term, term.usual(core)));
         calibration
     }
 
@@ -45,12 +48,13 @@ mod tests {
 
     #[test]
     fn terms_are_kept_to_four_decimals() {
-        let mut calibration = Calibration::of(8);
+        let mut calibration = Calibration::of(8, 2);
         for (value, kept) in [(1.3225, 1.3225), (0.00004, 0.0), (-3.0, 0.0), (f64::NAN, 0.0), (1e9, 429_496.729_5)] {
             calibration.set(Term::StrassenTwo, value);
             assert_eq!(calibration.get(Term::StrassenTwo), kept);
         }
-        assert_eq!(calibration.get(Term::TiledEnd), Calibration::of(8).get(Term::TiledEnd));
-        assert_ne!(Calibration::of(16), Calibration::of(8));
+        assert_eq!(calibration.get(Term::TiledEnd), Calibration::of(8, 2).get(Term::TiledEnd));
+        assert_ne!(Calibration::of(16, 1), Calibration::of(8, 2));
+        assert_ne!(Calibration::of(16, 1), Calibration::of(16, 2));
     }
 }

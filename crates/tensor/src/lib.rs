@@ -20,7 +20,7 @@ pub use compare::{Difference, compare};
 pub use dtype::{DType, Element};
 pub use layout::Layout;
 pub use scalar::Scalar;
-pub use target::{Ceilings, Isa, Target};
+pub use target::{Ceilings, Isa, Target, is_intel};
 pub use tensor::{Tensor, TensorError};
 
 /// Number of elements of a shape: the product of its dims, 1 for a scalar. `None` where it overflows `usize`.

@@ -70,6 +70,17 @@ impl fmt::Display for Isa {
     }
 }
 
+/// Whether this machine's processor is one of Intel's.
+pub fn is_intel() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let id = std::arch::x86_64::__cpuid(0);
+        [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// What one core does at best: the figures that analytic costs are stated in. Integers, so that targets can be compared
 /// and hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +104,13 @@ impl Ceilings {
     pub fn of(isa: Isa) -> Ceilings {
         let multiply_adds = if isa == Isa::X86V3 { 2 } else { 1 };
         Ceilings { clock: 3_700, multiply_adds, l1: 414_400, l2: 103_600, l3: 59_200, memory: 25_900 }
+    }
+
+    /// Those of a server core of Intel's (Cascade Lake), which starts two multiply-adds on 512-bit vectors in a cycle.
+    pub fn of_intel(isa: Isa) -> Ceilings {
+        let clock = if isa == Isa::X86V4 { 2_300 } else { 2_600 };
+        let multiply_adds = if isa == Isa::X86V2 { 1 } else { 2 };
+        Ceilings { clock, multiply_adds, l1: 210_000, l2: 95_000, l3: 22_000, memory: 11_000 }
     }
 
     /// Cycles per second.
@@ -135,7 +153,7 @@ impl Target {
     pub fn of(isa: Isa) -> Target {
         let registers = if isa == Isa::X86V4 { 32 } else { 16 };
         let ceilings = Ceilings::of(isa);
-        let (lanes, calibration) = (isa.lanes(), Calibration::of(isa.lanes()));
+        let (lanes, calibration) = (isa.lanes(), Calibration::of(isa.lanes(), ceilings.multiply_adds));
         Target { isa, lanes, registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1, ceilings, calibration }
     }
 
@@ -143,6 +161,6 @@ impl Target {
     pub fn narrow(self) -> Target {
         let multiply_adds = if self.isa == Isa::X86V2 { 1 } else { 2 };
         let ceilings = Ceilings { multiply_adds, ..self.ceilings };
-        Target { lanes: 4, registers: 16, ceilings, calibration: Calibration::of(4), ..self }
+        Target { lanes: 4, registers: 16, ceilings, calibration: Calibration::of(4, multiply_adds), ..self }
     }
 }

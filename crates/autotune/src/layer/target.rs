@@ -3,7 +3,7 @@
 use cnnc_codegen::Backend;
 use cnnc_compiler::detect_target;
 use cnnc_runtime::machine::Machine;
-use cnnc_tensor::{Ceilings, Isa, Target};
+use cnnc_tensor::{Calibration, Ceilings, Isa, Target};
 
 /// This machine as a target, with the ceilings that were measured of it before, if they were.
 pub fn target_here(isa: Isa, backend: Backend, threads: usize) -> Target {
@@ -12,12 +12,14 @@ pub fn target_here(isa: Isa, backend: Backend, threads: usize) -> Target {
     target
 }
 
-/// Gives a target the ceilings that `cnnc machine` has measured here, if it has; nothing is measured now.
+/// Gives a target the ceilings that `cnnc machine` has measured here, if it has, and the usual terms of costs that go
+/// with them; nothing is measured now.
 pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
     if let Some(measured) = machine.and_then(|machine| machine.ceilings(target.isa, target.threads)) {
         // Narrower vectors than the instruction set has are started at their own rate.
         let narrow = target.lanes < target.isa.lanes();
         let multiply_adds = if narrow { target.ceilings.multiply_adds } else { measured.multiply_adds };
         target.ceilings = Ceilings { multiply_adds, ..measured };
+        target.calibration = Calibration::of(target.lanes, multiply_adds);
     }
 }

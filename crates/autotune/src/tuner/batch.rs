@@ -3,6 +3,7 @@
 use crate::worker::{ArtifactFile, Compiled};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A candidate that is compiled or, once built, measured.
 #[derive(Debug)]
@@ -33,11 +34,13 @@ pub struct Batch {
     pub jobs: HashMap<u64, Job>,
     /// What is compiled, and waits until it may be measured.
     pub compiled: Vec<(usize, Compiled, Arc<ArtifactFile>)>,
+    /// When it began.
+    pub begun: Instant,
 }
 
 impl Batch {
     /// A round without candidates yet.
     pub fn new(task: usize) -> Batch {
-        Batch { task, jobs: HashMap::new(), compiled: vec![] }
+        Batch { task, jobs: HashMap::new(), compiled: vec![], begun: Instant::now() }
     }
 }

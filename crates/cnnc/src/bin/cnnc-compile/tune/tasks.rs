@@ -124,6 +124,7 @@ pub fn of(
                 None => Search::exhaustive(points),
             },
             codes: HashMap::new(),
+            bytes: layer.operands.iter().map(|operand| operand.ty().bytes()).sum(),
         })
     });
     let tasks: Vec<Task> = tasks.collect::<Result<_, CliError>>()?;
