@@ -84,9 +84,10 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let positions = valid.len() as f64;
                 let work = positions * nv / multiply_adds_per_cycle(target);
                 let weights = nv * vector_bytes / weight_rate;
-                // Without a register for it, an input is broadcast by every multiply-add that takes it.
-                let broadcasts =
-                    if (positions + 1.0) * nv < target.registers as f64 { positions } else { positions * nv };
+                // Without a register for it, an input is broadcast by every multiply-add that takes it: free where one of
+                // those is started in a cycle.
+                let again = multiply_adds_per_cycle(target) > 1.0 && (positions + 1.0) * nv >= target.registers as f64;
+                let broadcasts = if again { positions * nv } else { positions };
                 let loads =
                     (broadcasts + nv) / term(Term::TiledLoads) + positions * conflict_cycles(sum, valid.len(), target);
                 let slowest =
