@@ -3,7 +3,7 @@
 use crate::Choices;
 use cnnc_codegen::Backend;
 use cnnc_onnx::ImportOptions;
-use cnnc_tensor::{Calibration, Ceilings, Isa, Target, cache_bytes, is_intel};
+use cnnc_tensor::{Ceilings, Isa, Target, cache_bytes, is_intel};
 use std::path::PathBuf;
 
 /// Workspace that a layer may take where the user says nothing, in bytes.
@@ -71,8 +71,7 @@ impl Options {
 pub fn detect_target(isa: Isa, backend: Backend, threads: usize) -> Target {
     let mut target = Target { threads: threads.max(1), ..Target::of(isa) };
     if is_intel() {
-        target.ceilings = Ceilings::of_intel(isa);
-        target.calibration = Calibration::of(target.lanes, target.ceilings.multiply_adds);
+        target = target.with_ceilings(Ceilings::of_intel(isa));
     }
     for (level, size) in [(1, &mut target.l1), (2, &mut target.l2), (3, &mut target.l3)] {
         if let Some(bytes) = cache_bytes(level) {

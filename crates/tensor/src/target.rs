@@ -157,10 +157,15 @@ impl Target {
         Target { isa, lanes, registers, l1: 32 << 10, l2: 1 << 20, l3: 16 << 20, threads: 1, ceilings, calibration }
     }
 
+    /// The same with other ceilings, and the usual terms of costs that go with them.
+    pub fn with_ceilings(self, ceilings: Ceilings) -> Target {
+        Target { ceilings, calibration: Calibration::of(self.lanes, ceilings.multiply_adds), ..self }
+    }
+
     /// The same machine through a backend whose vectors have 128 bits.
     pub fn narrow(self) -> Target {
         let multiply_adds = if self.isa == Isa::X86V2 { 1 } else { 2 };
         let ceilings = Ceilings { multiply_adds, ..self.ceilings };
-        Target { lanes: 4, registers: 16, ceilings, calibration: Calibration::of(4, multiply_adds), ..self }
+        Target { lanes: 4, registers: 16, ..self }.with_ceilings(ceilings)
     }
 }

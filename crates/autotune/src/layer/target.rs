@@ -3,7 +3,7 @@
 use cnnc_codegen::Backend;
 use cnnc_compiler::detect_target;
 use cnnc_runtime::machine::Machine;
-use cnnc_tensor::{Calibration, Ceilings, Isa, Target};
+use cnnc_tensor::{Ceilings, Isa, Target};
 
 /// This machine as a target, with the ceilings that were measured of it before, if they were.
 pub fn target_here(isa: Isa, backend: Backend, threads: usize) -> Target {
@@ -19,8 +19,7 @@ pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
         // Narrower vectors than the instruction set has are started at their own rate.
         let narrow = target.lanes < target.isa.lanes();
         let multiply_adds = if narrow { target.ceilings.multiply_adds } else { measured.multiply_adds };
-        target.ceilings = Ceilings { multiply_adds, ..measured };
-        target.calibration = Calibration::of(target.lanes, multiply_adds);
+        *target = target.clone().with_ceilings(Ceilings { multiply_adds, ..measured });
     }
 }
 
@@ -28,6 +27,7 @@ pub fn apply_ceilings(target: &mut Target, machine: Option<&Machine>) {
 mod tests {
     use super::*;
     use cnnc_runtime::machine::{Bandwidth, Peak};
+    use cnnc_tensor::Calibration;
 
     #[test]
     fn the_usual_terms_are_those_of_the_measured_core() {
