@@ -15,6 +15,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::grouped::GROUPED,
     &crate::conv::grouped_dense::GROUPED_DENSE,
     &crate::conv::im2col::IM2COL,
+    &crate::conv::implicit_gemm::IMPLICIT_GEMM,
     &crate::conv::interleaved::INTERLEAVED,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,

@@ -10,6 +10,7 @@ pub mod fft;
 pub mod grouped;
 pub mod grouped_dense;
 pub mod im2col;
+pub mod implicit_gemm;
 pub mod interleaved;
 mod lanewise;
 pub mod loops;

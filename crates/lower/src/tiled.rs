@@ -75,6 +75,15 @@ impl Channels {
     }
 }
 
+/// Positions of the column axis whose inputs do not lie at equal distances: several axes of outputs walked as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scattered {
+    /// Extents of the axes.
+    pub extents: Vec<usize>,
+    /// Input elements from one output of each axis to the next.
+    pub steps: Vec<i64>,
+}
+
 /// Where the result vectors lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultPlace {
@@ -117,6 +126,9 @@ pub struct TiledSum {
     /// Input elements from one work item to the next that a private copy does not hold; 0 where the input is read in
     /// place.
     pub x_item: i64,
+    /// Where the input is a private copy that starts with the inputs of the first axis's output at which the work item
+    /// begins: where in it the positions' inputs stand.
+    pub scattered: Option<Scattered>,
     /// Weight elements before tap 0 of everything.
     pub w_first: i64,
     /// Weight elements from one bundle of `nv` result vectors to the next.
@@ -165,6 +177,11 @@ impl TiledSum {
     pub fn position_bytes(&self) -> usize {
         let elems = self.columns.x_stride.unsigned_abs() * self.columns.axis.step.unsigned_abs();
         elems as usize * size_of::<f32>()
+    }
+
+    /// Whether work items copy their input, and so compute all result vectors.
+    pub fn is_copied(&self) -> bool {
+        self.x_item != 0 || self.scattered.is_some()
     }
 
     /// Whether there is nothing to compute.

@@ -196,6 +196,8 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "direct", Tail::Residual);
         takes(Problem::square(32, 24, 7, 3, 2, 1), blocked, "direct", Tail::Bias);
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "im2col", Tail::Residual);
+        takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "implicit_gemm", Tail::Residual);
+        takes(Problem::square(20, 17, 7, 3, 2, 1), blocked, "implicit_gemm", Tail::Bias);
         takes(Problem::square(24, 40, 9, 3, 1, 1), blocked, "winograd", Tail::Residual);
         takes(Problem::square(20, 17, 7, 3, 1, 0), blocked, "winograd", Tail::Bias);
         takes(Problem::square(24, 8, 5, 5, 1, 7), blocked, "winograd", Tail::Shift);
@@ -216,7 +218,8 @@ fn the_tuned_algorithms_take_the_layers_of_common_networks() {
             window: window(&[3; 3], &[1; 3], &[1; 3], &[1; 3], &[1; 3]),
             ..Problem::square(18, 20, 1, 1, 1, 0)
         };
-        takes(cube, blocked, "winograd", Tail::Residual);
+        takes(cube.clone(), blocked, "winograd", Tail::Residual);
+        takes(cube, blocked, "implicit_gemm", Tail::Shift);
         takes(Problem::square(20, 24, 11, 5, 1, 2), blocked, "fft", Tail::Residual);
         takes(Problem::square(17, 20, 13, 7, 1, 0), blocked, "fft", Tail::Bias);
         takes(Problem { images: 2, ..Problem::square(5, 9, 6, 3, 1, 3) }, blocked, "fft", Tail::Shift);

@@ -12,7 +12,7 @@ use cnnc_tensor::{DType, Layout, Tensor};
 use common::{Random, targets};
 
 /// The algorithms that have parameters.
-const MULTIPLYING: [&str; 11] = [
+const MULTIPLYING: [&str; 12] = [
     "depthwise",
     "direct",
     "direct_plain",
@@ -21,6 +21,7 @@ const MULTIPLYING: [&str; 11] = [
     "grouped",
     "grouped_dense",
     "im2col",
+    "implicit_gemm",
     "interleaved",
     "pointwise",
     "transposed_phases",

@@ -62,6 +62,7 @@ pub fn dense_sum(shape: &ConvShape, input: Layout, lanes: usize, nv: usize, flat
         },
         x_group: blocks * pixels,
         x_item: 0,
+        scattered: None,
         w_first: 0,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,

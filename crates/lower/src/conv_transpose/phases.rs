@@ -126,6 +126,7 @@ fn phase_sum(region: &Region, shape: &ConvShape, target: &Target, nv: usize, pha
         },
         x_group: blocks * pixels,
         x_item: 0,
+        scattered: None,
         w_first,
         w_bundle: blocks * w_block,
         w_vector: lanes as i64,

@@ -137,6 +137,7 @@ fn sum(region: &Region, shape: &MatMulShape, target: &Target, nv: usize, weights
         group_vectors: shape.n.div_ceil(lanes),
         x_group: 0,
         x_item: 0,
+        scattered: None,
         w_first: 0,
         w_bundle,
         w_vector,

@@ -135,6 +135,7 @@ impl<'a> Sum<'a> {
                 rows: &[],
                 columns: &self.columns,
                 segment: &self.segment,
+                scattered: None,
                 channels: &channels,
                 w_vector: product.lanes as i64,
                 w_counts: vec![None; self.vectors],

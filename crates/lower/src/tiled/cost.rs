@@ -45,7 +45,7 @@ fn bytes_per_cycle(target: &Target, bytes: f64) -> f64 {
 /// Estimated time of a sum under a tiling on one thread, in seconds; for several threads, as if each were as busy as the
 /// busiest.
 pub fn seconds(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
-    let bundles = if sum.x_item == 0 { sum.vectors().div_ceil(tiling.nv) } else { 1 };
+    let bundles = if sum.is_copied() { 1 } else { sum.vectors().div_ceil(tiling.nv) };
     let batch: usize = sum.batch.iter().map(|b| b.extent).product();
     let idle = cost::imbalance(target, batch * bundles * tiling.items(sum));
     cycles(sum, tiling, target) / target.ceilings.hertz() * idle

@@ -82,6 +82,8 @@ pub struct Streams<'a> {
     pub columns: &'a RowAxis,
     /// Which code the tile needs.
     pub segment: &'a Segment,
+    /// Where the inputs of each position stand, if not at equal distances.
+    pub scattered: Option<Vec<Val>>,
     /// Channels.
     pub channels: &'a Channels,
     /// Weight elements from one vector to the next.
@@ -193,7 +195,10 @@ impl Streams<'_> {
         }
         let position_stride = self.columns.axis.step * self.columns.x_stride;
         for i in valid {
-            let index = b.offset(x, i as i64 * position_stride);
+            let index = match &self.scattered {
+                None => b.offset(x, i as i64 * position_stride),
+                Some(places) => b.add(x, places[i]),
+            };
             let input = b.load_splat(self.x, index, acc.lanes);
             for (j, &weight) in weights.iter().enumerate() {
                 let var = acc.vars[i][j];

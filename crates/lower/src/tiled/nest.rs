@@ -1,7 +1,7 @@
 //! The loops around the register tile: work items, chunks of channels, rows, columns, and the store with its tail.
 
 use super::microkernel::{Accumulators, Streams};
-use super::{ResultPlace, RowAxis, Segment, TiledSum, Tiling};
+use super::{ResultPlace, RowAxis, Scattered, Segment, TiledSum, Tiling};
 use crate::operand::elements;
 use crate::tail::Tail;
 use crate::{Operand, Region};
@@ -312,7 +312,10 @@ impl Nest<'_> {
     ) {
         let (sum, columns) = (self.sum, &self.sum.columns);
         let start = b.address(columns.axis.offset, &[(first, columns.axis.step)]);
-        let x = b.address(0, &[(start, columns.x_stride), (x_row, 1)]);
+        let (x, scattered) = match &sum.scattered {
+            None => (b.address(0, &[(start, columns.x_stride), (x_row, 1)]), None),
+            Some(axes) => (b.index(0), Some(self.scattered(b, axes, place, first, segment.outputs))),
+        };
         let acc = Accumulators::declare(b, segment.outputs, place.bundle.counts.len(), sum.lanes as u16);
         let streams = Streams {
             x: self.buffers.x,
@@ -320,6 +323,7 @@ impl Nest<'_> {
             rows,
             columns,
             segment,
+            scattered,
             channels: &sum.channels,
             w_vector: sum.w_vector,
             w_counts: place.bundle.counts.iter().map(|&c| c.filter(|_| sum.w_masked)).collect(),
@@ -338,6 +342,22 @@ impl Nest<'_> {
                 self.store(b, place, segment, first, &acc);
             }
         }
+    }
+
+    /// Where in the copy the inputs of a tile's positions stand.
+    fn scattered(&self, b: &mut KernelBuilder, axes: &Scattered, place: &Place, first: Val, count: usize) -> Vec<Val> {
+        let base = place.tiles.map(|(begin, _)| {
+            let position = b.scale(begin, self.tiling.mr as i64);
+            b.unflatten(position, &axes.extents)[0]
+        });
+        let each = |i: usize| {
+            let position = b.offset(first, i as i64);
+            let coords = b.unflatten(position, &axes.extents);
+            let mut terms: Vec<(Val, i64)> = coords.into_iter().zip(axes.steps.iter().copied()).collect();
+            terms.extend(base.map(|base| (base, -axes.steps[0])));
+            b.address(0, &terms)
+        };
+        (0..count).map(each).collect()
     }
 
     /// Sums a tile over channel blocks. Long sums are taken span by span and the spans added up, so that the rounding
