@@ -1,10 +1,11 @@
 //! Analytic costs fitted to trials: the terms under which the choices by estimate are best.
 //!
-//! What counts is not how close an estimate is to the measured time but how much is lost by choosing by it. A layer's
-//! loss is the mean logarithm of its candidates' times over the best, each weighted by `exp(-ln(estimate / least) /
-//! T)`: almost that of the choice itself, but smooth, so that coordinate descent finds its way. Estimates that are off
-//! are no loss as long as they all are alike: a penalty sees to that. Another keeps terms about which the trials say
-//! nothing at the values that the fit starts from. The trials decide all: there is no chance in it.
+//! What counts is not how close an estimate is to the measured time but how much is lost by choosing by it, among all
+//! algorithms and layouts, long layers more than short ones. A layer's loss is the mean logarithm of its candidates'
+//! times over the best, each weighted by `exp(-ln(estimate / least) / T)`: almost that of the choice itself, but smooth,
+//! so that coordinate descent finds its way. Estimates that are off are no loss as long as they all are alike: a penalty
+//! sees to that. Another keeps terms about which the trials say nothing at the values that the fit starts from. The
+//! trials decide all: there is no chance in it.
 
 mod place;
 
@@ -19,8 +20,8 @@ use std::thread;
 const NEAR: f64 = 0.04;
 /// More than so much lost by a candidate is all the same, as a logarithm.
 const MOST_LOST: f64 = 1.2;
-/// Penalty of estimates that are off by a factor of e here and not there: layouts are chosen between by times that no place
-/// compares.
+/// Penalty of estimates that are off by a factor of e here and not there: layouts are chosen between by times of several
+/// layers.
 const SPREAD: f64 = 0.05;
 /// Penalty of a term that is e times what it was.
 const PENALTY: f64 = 5e-4;
@@ -38,7 +39,8 @@ const LEFT_OUT: usize = 3;
 /// A fit to fewer layers is none.
 const FEWEST_LAYERS: usize = 24;
 
-/// How much is lost by choosing by estimate: the time of the choice over that of the best, the geometric mean over layers.
+/// How much is lost by choosing by estimate: the time of the choice over that of the best, the weighted geometric mean over
+/// layers.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Loss {
     /// Under the terms that the fit started from.
@@ -50,7 +52,7 @@ pub struct Loss {
 /// A fit.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// Layers, each in its layouts.
+    /// Layers.
     pub layers: usize,
     /// Candidates of them that were timed.
     pub candidates: usize,
@@ -69,8 +71,7 @@ pub type Targets = BTreeMap<usize, Target>;
 /// `tick` hears of every step, of which there are [`steps`]; the fit ends early, as `None`, where it returns false.
 pub fn fit(records: &[Record], targets: &Targets, tick: &mut dyn FnMut() -> bool) -> Result<Option<Fit>, TuneError> {
     let Some(start) = targets.values().next().map(|target| target.calibration) else { return Ok(None) };
-    let mut places = places(records)?;
-    places.retain(|place| targets.contains_key(&place.threads));
+    let places = places(records, targets)?;
     if places.len() < FEWEST_LAYERS {
         return Ok(None);
     }
@@ -130,7 +131,11 @@ fn descend(
 
 fn objective(places: &[&Place], targets: &Targets, terms: &Calibration, start: &Calibration) -> f64 {
     let found = each(places, targets, terms, Place::expected);
-    let mean = |figure: &dyn Fn(&Expected) -> f64| found.iter().map(figure).sum::<f64>() / found.len() as f64;
+    let all: f64 = places.iter().map(|place| place.weight).sum();
+    let mean = |figure: &dyn Fn(&Expected) -> f64| {
+        let weighted = found.iter().zip(places).map(|(found, place)| place.weight * figure(found));
+        weighted.sum::<f64>() / all
+    };
     let off = mean(&|place| place.off);
     let spread = mean(&|place| (place.off - off).powi(2));
     let moved = |term: Term| (terms.get(term).max(1e-3) / start.get(term).max(1e-3)).ln();
@@ -140,8 +145,9 @@ fn objective(places: &[&Place], targets: &Targets, terms: &Calibration, start: &
 
 /// Geometric mean of the choices' times over the best.
 fn choices(places: &[&Place], targets: &Targets, terms: &Calibration) -> f64 {
-    let lost = each(places, targets, terms, |place, target| place.choice(target).ln());
-    (lost.iter().sum::<f64>() / (lost.len() as f64).max(1.0)).exp()
+    let lost = each(places, targets, terms, |place, target| place.weight * place.choice(target).ln());
+    let all: f64 = places.iter().map(|place| place.weight).sum();
+    if all > 0.0 { (lost.iter().sum::<f64>() / all).exp() } else { 1.0 }
 }
 
 /// Figures of each place under some terms, in their order, on all processors.

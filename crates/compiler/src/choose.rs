@@ -14,7 +14,7 @@ use crate::shapes::layer_of;
 use crate::{Bounds, Choices, CompileError, MeasuredWay};
 use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
 use cnnc_lower::{Algorithm, Breadth, LowerError, Packing, Region, choose_among, cost};
-use cnnc_tensor::{Layout, Target, Tensor, Term};
+use cnnc_tensor::{Layout, Target, Tensor};
 use std::collections::{HashMap, HashSet};
 
 /// A graph with its choices made.
@@ -346,9 +346,7 @@ impl<'a> Chooser<'a> {
 
     /// Seconds of a value's conversion to another layout.
     fn conversion_of(&self, value: ValueId) -> f64 {
-        let bytes = 2.0 * self.old.ty(value).bytes() as f64;
-        let plain_stream = bytes / cost::bandwidth(self.target, bytes);
-        cost::CALL_SECONDS + self.target.calibration.get(Term::Conversion) * plain_stream
+        cost::conversion(self.old.ty(value), self.target)
     }
 
     fn apply(&mut self, node: &Node, choice: Choice) -> Result<(), CompileError> {

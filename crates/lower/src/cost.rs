@@ -1,7 +1,8 @@
 //! Analytic costs: a roofline of arithmetic and traffic under the target's ceilings.
 
 use crate::{Region, Work};
-use cnnc_tensor::Target;
+use cnnc_ir::graph::TensorType;
+use cnnc_tensor::{Target, Term};
 
 /// What a kernel call costs beyond its work: the barrier and the entry.
 pub const CALL_SECONDS: f64 = 0.5e-6;
@@ -40,6 +41,13 @@ pub fn roofline(target: &Target, flops: f64, efficiency: f64, bytes: f64, calls:
     let arithmetic = flops / (peak_flops(target) * efficiency);
     let traffic = bytes / bandwidth(target, bytes);
     arithmetic.max(traffic) + calls as f64 * CALL_SECONDS
+}
+
+/// Estimated seconds of a value's conversion to another layout.
+pub fn conversion(value: &TensorType, target: &Target) -> f64 {
+    let bytes = 2.0 * value.bytes() as f64;
+    let plain_stream = bytes / bandwidth(target, bytes);
+    CALL_SECONDS + target.calibration.get(Term::Conversion) * plain_stream
 }
 
 /// The work of a region that touches each operand and result once, in one call at an efficiency.

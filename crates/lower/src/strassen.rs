@@ -12,7 +12,7 @@ mod kernel;
 mod shape;
 
 use self::shape::{LEVELS, Place, Strassen};
-use crate::tiled::{asked_ahead, from_memory, illegal, multiply_adds_per_cycle};
+use crate::tiled::{from_memory, illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -130,7 +130,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
         + input
         + (blocks - 1.0) * weights / ceilings.bytes_per_cycle(from)
         + 0.5 * cost::region_bytes(region) / ceilings.bytes_per_cycle(ceilings.l3);
-    let hidden = (term(Term::PointHidden) * traffic.min(products)).max(asked_ahead(once, products / blocks, target));
+    let hidden =
+        (term(Term::PointHidden) * traffic.min(products)).max(term(Term::StrassenAhead) * once.min(products / blocks));
     let cycles = products + sums + traffic - hidden + 3000.0;
     let flops = 2.0 * (strassen.images * strassen.rows) as f64 * strassen.channels as f64 * strassen.outputs as f64;
     Work { flops, seconds: overhead * cycles / ceilings.hertz() * cost::imbalance(target, strassen.blocks()) }

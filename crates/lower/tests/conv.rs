@@ -10,6 +10,7 @@ use cnnc_tensor::{DType, Layout, Target, Tensor};
 use common::{Case, Random, targets};
 use std::collections::BTreeSet;
 
+#[derive(Clone)]
 struct Problem {
     images: usize,
     channels: usize,

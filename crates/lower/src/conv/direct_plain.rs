@@ -14,7 +14,7 @@ use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Wo
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
 use cnnc_ir::graph::{Candidate, Op};
-use cnnc_tensor::{DType, Layout, Target};
+use cnnc_tensor::{DType, Layout, Target, Term};
 
 /// Direct convolution on plain channels.
 pub const DIRECT_PLAIN: Algorithm = Algorithm {
@@ -112,8 +112,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let stride = shape.window.strides[shape.window.strides.len() - 1];
     let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;
-    let stores = rows * vectors * shape.outputs as f64 * 4.0;
-    let cycles = bodies * body + copied + stores + 2000.0;
+    let stores = rows * vectors * shape.outputs as f64 * target.calibration.get(Term::PlainStore);
+    let cycles = target.calibration.get(Term::PlainBody) * bodies * body + copied + stores + 2000.0;
     Work { flops: shape.flops(), seconds: cycles / target.ceilings.hertz() }
 }
 

@@ -90,9 +90,11 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let broadcasts = if again { positions * nv } else { positions };
                 let loads =
                     (broadcasts + nv) / term(Term::TiledLoads) + positions * conflict_cycles(sum, valid.len(), target);
-                let slowest =
-                    work.max(LATENCY).max(loads).max(weights) + term(Term::TiledLoadsBeside) * loads.min(work);
-                let repeated = unrolled((positions * nv) as usize, sum.channels.block.min(sum.channels.count));
+                let issue = (positions * nv + broadcasts.min(positions) + nv) / term(Term::TiledIssue);
+                let slowest = work.max(LATENCY).max(loads).max(weights).max(issue)
+                    + term(Term::TiledLoadsBeside) * loads.min(work);
+                let in_block = sum.channels.block.min(sum.channels.count);
+                let repeated = unrolled((valid.len(), nv as usize), sum.lanes, in_block);
                 tile += slowest
                     + term(Term::TiledWeightsBeside) * weights.min(work)
                     + term(Term::TiledLoop) / repeated as f64;

@@ -8,9 +8,19 @@ use cnnc_tensor::DType;
 /// Multiply-adds of an innermost body: it is repeated for as many channels as stay within.
 const BODY: usize = 96;
 
-/// How many of `count` channels a body of `multiply_adds` is repeated for.
-pub(super) fn unrolled(multiply_adds: usize, count: usize) -> usize {
-    [16, 8, 4, 2].into_iter().find(|u| multiply_adds * u <= BODY && count.is_multiple_of(*u)).unwrap_or(1)
+/// Lanes of the widest vectors, and registers of them.
+const WIDE: (usize, usize) = (16, 32);
+
+/// How many of `count` channels a body of `positions` x `vectors` multiply-adds is repeated for.
+///
+/// Only one where a tile leaves a register for its broadcasts but none for the weights of another channel: LLVM's
+/// scheduler moves their loads up, and half of the tile goes to the stack and back (9x3 of 32 registers took up to three
+/// times as long).
+pub(super) fn unrolled((positions, vectors): (usize, usize), lanes: usize, count: usize) -> usize {
+    let tile = positions * vectors;
+    let full = lanes == WIDE.0 && tile + vectors < WIDE.1 && tile + 2 * vectors > WIDE.1;
+    let fits = |u: &usize| tile * u <= BODY && count.is_multiple_of(*u) && !full;
+    [16, 8, 4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
 /// Accumulators of a register tile: `[position][vector]`.
@@ -157,9 +167,9 @@ impl Streams<'_> {
         w: Val,
     ) {
         let zero = b.index(0);
-        let body = valid.len() * self.w_counts.len();
+        let body = (valid.len(), self.w_counts.len());
         let unroll = match b.known_index(count) {
-            Some(n) => unrolled(body, n as usize) as i64,
+            Some(n) => unrolled(body, usize::from(acc.lanes), n as usize) as i64,
             None => 1,
         };
         let each = |b: &mut KernelBuilder, channel: Val| {
@@ -216,5 +226,20 @@ fn loop_over(b: &mut KernelBuilder, bounds: (Val, Val), body: impl FnOnce(&mut K
         (Some(begin), Some(end)) if end <= begin => {}
         (Some(begin), Some(end)) => b.serial(begin, end, body),
         _ => b.for_axis(Axis::Serial, bounds.0, bounds.1, 1, body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unrolled;
+
+    #[test]
+    fn tiles_without_room_for_more_weights_take_one_channel_at_a_time() {
+        let of_wide = [((9, 3), 1), ((7, 3), 4), ((14, 2), 2), ((6, 4), 4), ((7, 4), 2), ((5, 4), 4), ((28, 1), 2)];
+        for (tile, times) in of_wide {
+            assert_eq!(unrolled(tile, 16, 16), times, "{tile:?}");
+        }
+        assert_eq!(unrolled((4, 3), 8, 16), 8, "narrower vectors are left as they are");
+        assert_eq!(unrolled((6, 4), 16, 3), 1, "three channels");
     }
 }
