@@ -131,11 +131,7 @@ fn descend(
 
 fn objective(places: &[&Place], targets: &Targets, terms: &Calibration, start: &Calibration) -> f64 {
     let found = each(places, targets, terms, Place::expected);
-    let all: f64 = places.iter().map(|place| place.weight).sum();
-    let mean = |figure: &dyn Fn(&Expected) -> f64| {
-        let weighted = found.iter().zip(places).map(|(found, place)| place.weight * figure(found));
-        weighted.sum::<f64>() / all
-    };
+    let mean = |figure: &dyn Fn(&Expected) -> f64| weighted_mean(places, found.iter().map(figure));
     let off = mean(&|place| place.off);
     let spread = mean(&|place| (place.off - off).powi(2));
     let moved = |term: Term| (terms.get(term).max(1e-3) / start.get(term).max(1e-3)).ln();
@@ -143,11 +139,17 @@ fn objective(places: &[&Place], targets: &Targets, terms: &Calibration, start: &
     mean(&|place| place.loss) + SPREAD * spread + PENALTY * penalty
 }
 
-/// Geometric mean of the choices' times over the best.
+/// Weighted geometric mean of the choices' times over the best.
 fn choices(places: &[&Place], targets: &Targets, terms: &Calibration) -> f64 {
-    let lost = each(places, targets, terms, |place, target| place.weight * place.choice(target).ln());
+    let lost = each(places, targets, terms, |place, target| place.choice(target).ln());
+    weighted_mean(places, lost.into_iter()).exp()
+}
+
+/// Mean of a figure of each place, weighted by what they count for; 0 of none.
+fn weighted_mean(places: &[&Place], figures: impl Iterator<Item = f64>) -> f64 {
     let all: f64 = places.iter().map(|place| place.weight).sum();
-    if all > 0.0 { (lost.iter().sum::<f64>() / all).exp() } else { 1.0 }
+    let sum: f64 = places.iter().zip(figures).map(|(place, figure)| place.weight * figure).sum();
+    if all > 0.0 { sum / all } else { 0.0 }
 }
 
 /// Figures of each place under some terms, in their order, on all processors.

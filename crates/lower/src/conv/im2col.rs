@@ -5,12 +5,12 @@
 //! register tiles see one flat axis whatever the shape of the image.
 
 use super::ConvShape;
-use super::shape::is_blocked_f32;
-use super::sum::{dense_sum, pack_weights};
+use super::dense;
+use super::shape::of_flat_pixels;
+use super::sum::dense_sum;
 use crate::scalar_sum::serial;
-use crate::tail::Tail;
 use crate::tiled::{self, Channels, Input, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
-use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Val};
@@ -24,24 +24,13 @@ pub const IM2COL: Algorithm = Algorithm {
     error: crate::error::products,
     class: Class::Tuned,
     candidates,
-    packings,
+    packings: dense::packings,
     work,
     lower,
 };
 
 /// Candidates offered.
 const OFFERED: usize = 2;
-
-fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
-    let shape = ConvShape::of(region)?;
-    let fits = is_blocked_f32(region, target)
-        && region.inputs[0].layout == Layout::Blocked(target.lanes)
-        && shape.is_nonempty()
-        && shape.groups == 1
-        && shape.taps() > 1
-        && !Tail::needs_coordinates(region);
-    fits.then_some(shape)
-}
 
 /// Elements of a window, whole blocks of channels.
 fn window_elems(shape: &ConvShape, lanes: usize) -> usize {
@@ -71,7 +60,7 @@ fn sum(shape: &ConvShape, target: &Target, tiling: &Tiling) -> TiledSum {
 }
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
-    let Some(shape) = fits(region, target) else { return vec![] };
+    let Some(shape) = of_flat_pixels(region, target) else { return vec![] };
     let any = Tiling { mr: 1, nv: 1, rows: 1, tiles: 1, chunk: 1, weights_outer: false };
     let mut found: Vec<Tiling> = vec![];
     for tiling in tiled::tilings(&sum(&shape, target, &any), target, breadth) {
@@ -90,17 +79,10 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
     found.iter().map(|t| t.candidate(IM2COL.name)).collect()
 }
 
-fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
-    match (ConvShape::of(region), Tiling::of(candidate)) {
-        (Some(shape), Some(tiling)) => {
-            vec![pack_weights(&shape, Layout::Blocked(target.lanes), target.lanes, tiling.nv)]
-        }
-        _ => vec![],
-    }
-}
-
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
-    let (Some(shape), Some(tiling)) = (fits(region, target), Tiling::of(candidate)) else { return Work::default() };
+    let (Some(shape), Some(tiling)) = (of_flat_pixels(region, target), Tiling::of(candidate)) else {
+        return Work::default();
+    };
     let product = tiled::seconds(&sum(&shape, target, &tiling), &tiling, target);
     let vectors = (shape.images * shape.pixels() * window_elems(&shape, target.lanes) / target.lanes) as f64;
     Work { flops: shape.flops(), seconds: product + vectors * 3.0 / target.ceilings.hertz() }
@@ -108,7 +90,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
     let tiling = Tiling::of(candidate).ok_or_else(|| illegal(region, candidate, "parameters are missing"))?;
-    let shape = fits(region, target).ok_or_else(|| illegal(region, candidate, "layouts or groups do not fit"))?;
+    let shape =
+        of_flat_pixels(region, target).ok_or_else(|| illegal(region, candidate, "layouts or groups do not fit"))?;
     let run = (tiling.tiles * tiling.mr).min(shape.pixels().next_multiple_of(tiling.mr));
     let tiling = Tiling { tiles: run / tiling.mr, ..tiling };
     let sum = sum(&shape, target, &tiling);

@@ -9,12 +9,12 @@
 //! 2019, keeps pointers for that).
 
 use super::ConvShape;
-use super::shape::is_blocked_f32;
-use super::sum::{dense_sum, pack_weights};
+use super::dense;
+use super::shape::of_flat_pixels;
+use super::sum::dense_sum;
 use crate::scalar_sum::serial;
-use crate::tail::Tail;
 use crate::tiled::{self, Input, ResultPlace, RowAxis, Scattered, TiledSum, Tiling, WindowAxis, illegal};
-use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Packing, Region, Work};
+use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
 use cnnc_ir::kernel::{Axis, BinOp, Buf, KernelBuilder, Val};
@@ -28,24 +28,13 @@ pub const IMPLICIT_GEMM: Algorithm = Algorithm {
     error: crate::error::products,
     class: Class::Tuned,
     candidates,
-    packings,
+    packings: dense::packings,
     work,
     lower,
 };
 
 /// Candidates offered.
 const OFFERED: usize = 2;
-
-fn fits(region: &Region, target: &Target) -> Option<ConvShape> {
-    let shape = ConvShape::of(region)?;
-    let fits = is_blocked_f32(region, target)
-        && region.inputs[0].layout == Layout::Blocked(target.lanes)
-        && shape.is_nonempty()
-        && shape.groups == 1
-        && shape.taps() > 1
-        && !Tail::needs_coordinates(region);
-    fits.then_some(shape)
-}
 
 /// Inputs that the windows of `outputs` neighbours on an axis reach over.
 fn reach(shape: &ConvShape, axis: usize, outputs: usize) -> usize {
@@ -98,7 +87,7 @@ fn sum(shape: &ConvShape, target: &Target, tiling: &Tiling) -> TiledSum {
 }
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
-    let Some(shape) = fits(region, target) else { return vec![] };
+    let Some(shape) = of_flat_pixels(region, target) else { return vec![] };
     let any = Tiling { mr: 1, nv: 1, rows: 1, tiles: 1, chunk: 1, weights_outer: false };
     let mut found: Vec<Tiling> = vec![];
     for tiling in tiled::tilings(&sum(&shape, target, &any), target, breadth) {
@@ -117,17 +106,10 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
     found.iter().map(|t| t.candidate(IMPLICIT_GEMM.name)).collect()
 }
 
-fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
-    match (ConvShape::of(region), Tiling::of(candidate)) {
-        (Some(shape), Some(tiling)) => {
-            vec![pack_weights(&shape, Layout::Blocked(target.lanes), target.lanes, tiling.nv)]
-        }
-        _ => vec![],
-    }
-}
-
 fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
-    let (Some(shape), Some(tiling)) = (fits(region, target), Tiling::of(candidate)) else { return Work::default() };
+    let (Some(shape), Some(tiling)) = (of_flat_pixels(region, target), Tiling::of(candidate)) else {
+        return Work::default();
+    };
     let tiling = clamped(&shape, tiling);
     let product = tiled::seconds(&sum(&shape, target, &tiling), &tiling, target);
     let run = tiling.tiles * tiling.mr;
@@ -143,7 +125,8 @@ fn clamped(shape: &ConvShape, tiling: Tiling) -> Tiling {
 
 fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowering, LowerError> {
     let tiling = Tiling::of(candidate).ok_or_else(|| illegal(region, candidate, "parameters are missing"))?;
-    let shape = fits(region, target).ok_or_else(|| illegal(region, candidate, "layouts or groups do not fit"))?;
+    let shape =
+        of_flat_pixels(region, target).ok_or_else(|| illegal(region, candidate, "layouts or groups do not fit"))?;
     let tiling = clamped(&shape, tiling);
     let sum = sum(&shape, target, &tiling);
     tiled::check(region, candidate, &sum, &tiling)?;

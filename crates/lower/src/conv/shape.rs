@@ -121,3 +121,16 @@ pub fn is_blocked_f32(region: &Region, target: &Target) -> bool {
         && region.outputs[0].layout == Layout::Blocked(target.lanes)
         && Tail::is_readable(region)
 }
+
+/// The shape of a convolution over a window whose pixels can be walked as one axis: blocked channels, one group, and a tail
+/// that asks for no coordinates.
+pub fn of_flat_pixels(region: &Region, target: &Target) -> Option<ConvShape> {
+    let shape = ConvShape::of(region)?;
+    let fits = is_blocked_f32(region, target)
+        && region.inputs[0].layout == Layout::Blocked(target.lanes)
+        && shape.is_nonempty()
+        && shape.groups == 1
+        && shape.taps() > 1
+        && !Tail::needs_coordinates(region);
+    fits.then_some(shape)
+}

@@ -90,7 +90,7 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 let broadcasts = if again { positions * nv } else { positions };
                 let loads =
                     (broadcasts + nv) / term(Term::TiledLoads) + positions * conflict_cycles(sum, valid.len(), target);
-                let issue = (positions * nv + broadcasts.min(positions) + nv) / term(Term::TiledIssue);
+                let issue = (positions * nv + positions + nv) / term(Term::TiledIssue);
                 let slowest = work.max(LATENCY).max(loads).max(weights).max(issue)
                     + term(Term::TiledLoadsBeside) * loads.min(work);
                 let in_block = sum.channels.block.min(sum.channels.count);
