@@ -41,6 +41,7 @@ properties() { # what packages and tests...
 }
 properties "properties of onnx" -p cnnc-onnx --test models_in_memory
 properties "properties of texts" -p cnnc-ir --test graph_text --test kernel_random
+properties "lowerings on the interpreter" -p cnnc-lower
 properties "properties of artifacts" -p cnnc-artifact --test format
 properties "random kernels on every backend" -p cnnc-codegen "$@"
 # Convolutions take seconds each: machine code of every candidate for every instruction set.

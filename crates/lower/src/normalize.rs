@@ -1,7 +1,10 @@
 //! Normalisation over axes: `(x - mean) / sqrt(variance + epsilon)`, or by the root mean square, with a tail.
 //!
-//! Mean and variance take a pass each (two-pass algorithm, no cancellation), with several accumulators; a third pass
-//! writes. Axes are joined as far as the tail's operands allow.
+//! Mean and variance take a pass each, with several accumulators; a third pass writes. The second pass also sums the
+//! deviations, whose mean is what rounding left in the first mean: both moments are corrected by it, so that values
+//! which lie close together beside their mean do not magnify it (corrected two-pass algorithm: T. F. Chan,
+//! G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", 1983). Axes are joined as far as the
+//! tail's operands allow.
 
 use crate::collapse::{aligned_dims, groups, merged_dims};
 use crate::cost::{region_bytes, roofline};
@@ -29,7 +32,7 @@ pub static NORMALIZE: Algorithm = Algorithm {
     },
     packings: |_, _, _| vec![],
     work: |region, _, target| {
-        let flops = 8.0 * region.inputs[0].count() as f64;
+        let flops = 10.0 * region.inputs[0].count() as f64;
         Work { flops, seconds: roofline(target, flops, 0.25, 2.0 * region_bytes(region), 1) }
     },
     lower,
@@ -108,16 +111,17 @@ impl Normalize<'_> {
         }
         let dtype = working_type(from.dtype);
         self.reduction.parallel(&mut b, |b, site| {
-            let mean = self.center.then(|| {
-                let mean = self.mean(b, site, x, |_, value| value);
-                self.reduction.spread(b, mean)
-            });
-            let centred = |b: &mut KernelBuilder, value: Val| mean.map_or(value, |mean| b.sub(value, mean));
-            let variance = self.mean(b, site, x, |b, value| {
-                let value = centred(b, value);
-                b.mul(value, value)
-            });
             let lanes = self.reduction.site_lanes();
+            let (centre, variance) = match self.center {
+                true => {
+                    let (mean, left, variance) = self.moments(b, site, x);
+                    (Some((mean, self.reduction.spread(b, left))), variance)
+                }
+                false => {
+                    let [squares] = self.means(b, site, x, |b, value| [b.mul(value, value)]);
+                    (None, squares)
+                }
+            };
             let epsilon = b.constant(Scalar::from_f64(dtype, self.epsilon), lanes);
             let deviation = b.add(variance, epsilon);
             let deviation = b.unary(UnOp::Sqrt, deviation);
@@ -125,8 +129,11 @@ impl Normalize<'_> {
             let scale = b.binary(BinOp::Div, one, deviation);
             let scale = self.reduction.spread(b, scale);
             self.reduction.pass(b, site, 1, |b, element| {
-                let value = element.load(b, x);
-                let value = centred(b, value);
+                let mut value = element.load(b, x);
+                if let Some((mean, left)) = centre {
+                    value = b.sub(value, mean);
+                    value = b.sub(value, left);
+                }
                 let value = b.mul(value, scale);
                 let value = b.convert(value, from.dtype);
                 let at = Position {
@@ -142,22 +149,46 @@ impl Normalize<'_> {
         (b.finish(), tail.operands())
     }
 
-    /// The mean of a term of each element of a site.
-    fn mean(&self, b: &mut KernelBuilder, site: &Site, x: Buf, term: impl Fn(&mut KernelBuilder, Val) -> Val) -> Val {
+    /// The rounded mean of a site in every lane of its vectors, what the true mean has above it, and the variance.
+    fn moments(&self, b: &mut KernelBuilder, site: &Site, x: Buf) -> (Val, Val, Val) {
+        let [mean] = self.means(b, site, x, |_, value| [value]);
+        let mean = self.reduction.spread(b, mean);
+        let [left, squares] = self.means(b, site, x, |b, value| {
+            let value = b.sub(value, mean);
+            [value, b.mul(value, value)]
+        });
+        let excess = b.mul(left, left);
+        let variance = b.sub(squares, excess);
+        let zero = Scalar::from_f64(b.ty(variance).dtype, 0.0);
+        let zero = b.constant(zero, self.reduction.site_lanes());
+        (mean, left, b.binary(BinOp::Max, variance, zero))
+    }
+
+    /// The means of terms of each element of a site.
+    fn means<const N: usize>(
+        &self,
+        b: &mut KernelBuilder,
+        site: &Site,
+        x: Buf,
+        terms: impl Fn(&mut KernelBuilder, Val) -> [Val; N],
+    ) -> [Val; N] {
         let dtype: DType = working_type(self.region.inputs[0].dtype);
         let zero = Scalar::from_f64(dtype, 0.0);
         let slots = self.reduction.slots();
-        let sums = Accumulators::new(b, slots, self.reduction.lanes, zero);
+        let sums: [Accumulators; N] = std::array::from_fn(|_| Accumulators::new(b, slots, self.reduction.lanes, zero));
         self.reduction.pass(b, site, slots, |b, element| {
             let value = element.load(b, x);
-            let value = term(b, value);
-            let value = element.valid(b, value, zero);
-            sums.add(b, element.slot, value, |b, total, value| b.add(total, value));
+            for (sum, term) in sums.iter().zip(terms(b, value)) {
+                let term = element.valid(b, term, zero);
+                sum.add(b, element.slot, term, |b, total, term| b.add(total, term));
+            }
         });
-        let sum = sums.total(b, |b, x, y| b.add(x, y));
-        let sum = self.reduction.fold(b, BinOp::Add, sum);
         let count = Scalar::from_f64(dtype, self.reduction.combined_count() as f64);
         let count = b.constant(count, self.reduction.site_lanes());
-        b.binary(BinOp::Div, sum, count)
+        sums.map(|sum| {
+            let sum = sum.total(b, |b, x, y| b.add(x, y));
+            let sum = self.reduction.fold(b, BinOp::Add, sum);
+            b.binary(BinOp::Div, sum, count)
+        })
     }
 }

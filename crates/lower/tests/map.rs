@@ -7,7 +7,7 @@ mod common;
 use cnnc_ir::expr::{BinaryOp, Expr, ExprBuilder, ExprId, UnaryOp};
 use cnnc_ir::graph::Op;
 use cnnc_tensor::{DType, Layout, Scalar, Tensor};
-use common::{Case, Random, targets};
+use common::{Case, Random, cases, targets};
 use proptest::prelude::*;
 
 /// An expression over `$0, $1, ...` from a closure.
@@ -169,7 +169,7 @@ fn repeated(random: &mut Random, dims: &[usize]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn random_broadcasts(seed: u64) {

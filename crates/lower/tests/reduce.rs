@@ -5,7 +5,7 @@ mod common;
 use cnnc_ir::graph::Op;
 use cnnc_ir::graph::ops::ReduceKind;
 use cnnc_tensor::{DType, Tensor};
-use common::{Case, Random, targets};
+use common::{Case, Random, cases, targets};
 use proptest::prelude::*;
 
 const KINDS: [ReduceKind; 5] = [ReduceKind::Sum, ReduceKind::Mean, ReduceKind::Max, ReduceKind::Min, ReduceKind::Prod];
@@ -87,7 +87,7 @@ fn global_pooling_of_blocked_layouts() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn random_shapes(seed: u64) {

@@ -12,8 +12,15 @@ use cnnc_ir::graph::{Candidate, Graph, Op, TensorType, eval_op};
 use cnnc_ir::kernel::{Role, interpret, verify};
 use cnnc_lower::{Algorithm, Breadth, Lowering, Operand, Region, candidates};
 use cnnc_tensor::{DType, Isa, Layout, Target, Tensor, compare};
+use proptest::prelude::ProptestConfig;
 
 pub use random::Random;
+
+/// Cases of a property: as usual, or as a long run says.
+pub fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
 
 /// The targets that lowerings are checked for: 4, 8 and 16 lanes.
 pub fn targets() -> Vec<Target> {
@@ -32,13 +39,15 @@ pub struct Case {
     pub layouts: Vec<Option<Layout>>,
     /// Largest error relative to the largest element, for float results; 0 asks for equality. Integers must be equal.
     pub tolerance: f64,
+    /// What errors are relative to where no element is as large: the size of summands that may cancel.
+    pub magnitude: f64,
 }
 
 impl Case {
     /// Operands at run time, layouts as inferred, a tolerance for single precision.
     pub fn new(op: Op, inputs: Vec<Tensor>) -> Case {
         let constant = vec![false; inputs.len()];
-        Case { op, inputs, constant, layouts: vec![], tolerance: 2e-6 }
+        Case { op, inputs, constant, layouts: vec![], tolerance: 2e-6, magnitude: 1e-3 }
     }
 
     /// All operands and results in a blocked layout, but those operands that `plain` names.
@@ -67,6 +76,12 @@ impl Case {
     /// Another tolerance.
     pub fn tolerance(mut self, tolerance: f64) -> Case {
         self.tolerance = tolerance;
+        self
+    }
+
+    /// Another magnitude.
+    pub fn magnitude(mut self, magnitude: f64) -> Case {
+        self.magnitude = magnitude;
         self
     }
 
@@ -186,7 +201,7 @@ impl Case {
             let want = want.with_layout(got.layout()).unwrap();
             let difference = compare(got, &want).unwrap_or_else(|| panic!("{what}: result {k} has other dims"));
             let tolerance = if want.dtype().is_float() { tolerance } else { 0.0 };
-            let error = difference.max_abs / difference.max_reference.max(1e-3);
+            let error = difference.max_abs / difference.max_reference.max(self.magnitude);
             let exact = want.dtype().is_float() || *got == want;
             assert!(
                 error <= tolerance && exact,
