@@ -2,7 +2,7 @@
 
 use crate::{Region, Work};
 use cnnc_ir::graph::TensorType;
-use cnnc_tensor::{Target, Term};
+use cnnc_tensor::{Layout, Target, Term};
 
 /// What a kernel call costs beyond its work: the barrier and the entry.
 pub const CALL_SECONDS: f64 = 0.5e-6;
@@ -43,9 +43,10 @@ pub fn roofline(target: &Target, flops: f64, efficiency: f64, bytes: f64, calls:
     arithmetic.max(traffic) + calls as f64 * CALL_SECONDS
 }
 
-/// Estimated seconds of a value's conversion to another layout.
+/// Estimated seconds of a value's conversion from plain to blocked channels or back.
 pub fn conversion(value: &TensorType, target: &Target) -> f64 {
-    let bytes = 2.0 * value.bytes() as f64;
+    let bytes = |layout: Layout| value.with_layout(layout).bytes() as f64;
+    let bytes = bytes(Layout::Plain) + bytes(Layout::Blocked(target.lanes));
     let plain_stream = bytes / bandwidth(target, bytes);
     CALL_SECONDS + target.calibration.get(Term::Conversion) * plain_stream
 }

@@ -12,6 +12,9 @@ use cnnc_tensor::{Target, Term};
 /// Cycles from a multiply-add to one that needs its result.
 const LATENCY: f64 = 4.0;
 
+/// Plain channels whose rows the first-level cache holds together: images, not what hidden layers make of them.
+const FEW_CHANNELS: usize = 4;
+
 /// Multiply-adds on whole vectors that the target starts in a cycle.
 pub fn multiply_adds_per_cycle(target: &Target) -> f64 {
     f64::from(target.ceilings.multiply_adds)
@@ -74,6 +77,10 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     let tile_input = channels * 4.0 * row_taps * (tiling.mr as f64 * sum.columns.axis.step.max(1) as f64);
     let reuse = (bundle_weights + tile_input) / chunks;
     let weight_rate = bytes_per_cycle(target, reuse);
+    // Positions of a plain channel are neighbours: few channels are few lines. The taps of a row are one run of code.
+    let few = sum.channels.block == 1 && sum.channels.count <= FEW_CHANNELS;
+    let load_rate = term(if few { Term::TiledLoadsNear } else { Term::TiledLoads });
+    let (of_channel, of_block) = if few { (0.0, Term::TiledLoop) } else { (term(Term::TiledLoop), Term::TiledBlock) };
 
     let mut row_cycles = 0.0;
     for nv in bundle_sizes(vectors, tiling.nv) {
@@ -88,16 +95,13 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 // those is started in a cycle.
                 let again = multiply_adds_per_cycle(target) > 1.0 && (positions + 1.0) * nv >= target.registers as f64;
                 let broadcasts = if again { positions * nv } else { positions };
-                let loads =
-                    (broadcasts + nv) / term(Term::TiledLoads) + positions * conflict_cycles(sum, valid.len(), target);
+                let loads = (broadcasts + nv) / load_rate + positions * conflict_cycles(sum, valid.len(), target);
                 let issue = (positions * nv + positions + nv) / term(Term::TiledIssue);
                 let slowest = work.max(LATENCY).max(loads).max(weights).max(issue)
                     + term(Term::TiledLoadsBeside) * loads.min(work);
                 let in_block = sum.channels.block.min(sum.channels.count);
                 let repeated = unrolled((valid.len(), nv as usize), sum.lanes, in_block);
-                tile += slowest
-                    + term(Term::TiledWeightsBeside) * weights.min(work)
-                    + term(Term::TiledLoop) / repeated as f64;
+                tile += slowest + term(Term::TiledWeightsBeside) * weights.min(work) + of_channel / repeated as f64;
             }
             let ends = segment.outputs as f64 * nv * term(Term::TiledEndOfVector) + term(Term::TiledEnd);
             let partial = (chunks - 1.0) * segment.outputs as f64 * nv * term(Term::TiledPartial);
@@ -106,7 +110,7 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 * (tile * channels * row_taps * row_valid
                     + ends
                     + partial
-                    + term(Term::TiledBlock) * chunks * row_taps * chunk as f64);
+                    + term(of_block) * chunks * row_taps * chunk as f64);
         }
     }
     let arithmetic = row_cycles * rows * batch as f64;

@@ -5,6 +5,8 @@
 pub enum Term {
     /// Loads (or broadcasts) that a register tile starts in a cycle.
     TiledLoads,
+    /// The same where inputs lie on few lines: positions of few plain channels.
+    TiledLoadsNear,
     /// Share of a register tile's loads that does not hide behind its multiply-adds.
     TiledLoadsBeside,
     /// Instructions of a register tile that are started in a cycle.
@@ -51,6 +53,8 @@ pub enum Term {
     PointHidden,
     /// How often a transformed input that the second-level cache does not hold goes to the third and back, besides being read.
     PointSpills,
+    /// How often products of a bundle that the second-level cache does not hold go to the third and back.
+    PointProducts,
     /// Time of reading transformed input for every bundle over a count of its bytes.
     PointInputAgain,
     /// The same of weights for every further block.
@@ -93,8 +97,9 @@ pub enum Term {
 }
 
 /// A term, its name in files, and its values for each [`Core`].
-const TABLE: [(Term, &str, [f64; 3]); 43] = [
+const TABLE: [(Term, &str, [f64; 3]); 45] = [
     (Term::TiledLoads, "tiled_loads", [1.6, 0.932, 1.48]),
+    (Term::TiledLoadsNear, "tiled_loads_near", [1.6, 2.0, 1.48]),
     (Term::TiledLoadsBeside, "tiled_loads_beside", [0.08, 0.124, 0.0853]),
     (Term::TiledIssue, "tiled_issue", [6.0, 4.0, 6.0]),
     (Term::TiledWeightsBeside, "tiled_weights_beside", [0.15, 0.45, 0.387]),
@@ -118,8 +123,9 @@ const TABLE: [(Term, &str, [f64; 3]); 43] = [
     (Term::PointEnd, "point_end", [12.0, 12.7, 12.0]),
     (Term::PointHidden, "point_hidden", [0.25, 0.113, 0.228]),
     (Term::PointSpills, "point_spills", [3.0, 2.97, 3.64]),
+    (Term::PointProducts, "point_products", [1.2, 1.2, 1.2]),
     (Term::PointInputAgain, "point_input_again", [1.0, 2.68, 0.702]),
-    (Term::PointWeightsAgain, "point_weights_again", [1.0, 0.741, 0.567]),
+    (Term::PointWeightsAgain, "point_weights_again", [1.0, 1.5, 0.567]),
     (Term::PointBlockInL2, "point_block_in_l2", [0.9, 0.463, 0.572]),
     (Term::WinogradForward, "winograd_forward", [1.4, 1.1, 0.944]),
     (Term::WinogradInverse, "winograd_inverse", [1.4, 1.62, 0.998]),

@@ -69,22 +69,29 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     let input = share * tiling.product().input_elems() as f64 * 4.0;
     let between = if blocking.shared { blocks * input } else { input };
     let mut input_cycles = term(Term::PointInputAgain) * tiling.group_bundles() as f64 * blocks * input / from(between);
-    let products = if blocking.shared { 0.0 } else { tiling.product().product_elems() as f64 * 4.0 };
-    if between + products > term(Term::PointBlockInL2) * target.l2 as f64 {
+    let products = tiling.product().product_elems() as f64 * 4.0;
+    let beside = if blocking.shared { 0.0 } else { products };
+    if between + beside > term(Term::PointBlockInL2) * target.l2 as f64 {
         input_cycles += term(Term::PointSpills) * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);
     }
+    // Those of a bundle are read right after they are written.
+    let left_l2 = (2.0 * products / target.l2 as f64 - 1.0).clamp(0.0, 1.0) * products;
+    let products_again = blocks * tiling.bundles() as f64 * left_l2;
+    input_cycles += term(Term::PointProducts) * products_again / ceilings.bytes_per_cycle(ceilings.l3);
     if between > 4.0 * target.l2 as f64 {
         // Written once, through to memory: the next block's lines push it out.
         input_cycles += 2.0 * between / ceilings.bytes_per_cycle(ceilings.memory);
     }
     let image = (tiling.shape.images * tiling.shape.input_pixels()) as f64 * channels * vector;
+    let result = (tiling.shape.images * tiling.shape.pixels()) as f64 * vectors * vector;
     let traffic = weight_cycles + input_cycles;
     let calls = if blocking.shared { 6000.0 } else { 3000.0 };
     // A point's weights are asked for while those before them are used: too late where that is short, as in small groups.
     let ahead = product / (blocks * (tiling.bundles() * tiling.points) as f64);
     let in_time = (ahead / MEMORY_CYCLES).min(1.0) * asked_ahead(once, product / blocks, target);
     let hidden = (term(Term::PointHidden) * traffic.min(product)).max(in_time);
-    (product + traffic - hidden + inverse) * of_products + forward * of_input + image / from(image) + calls
+    let streams = image / from(image) + term(Term::FirstTouch) * result / from(2.0 * result);
+    (product + traffic - hidden + inverse) * of_products + forward * of_input + streams + calls
 }
 
 /// Share of a bundle's vectors that are there, on average.
