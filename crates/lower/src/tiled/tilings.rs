@@ -17,6 +17,12 @@ pub fn tilings(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<Tiling>
     let mut found: Vec<Tiling> = vec![];
     for (mr, nv) in register_tiles(sum, target, breadth) {
         for chunk in chunks(sum, nv, target, breadth) {
+            // All items of one bundle follow one another on one thread: they are one item, whichever is outer.
+            if target.threads == 1 && nv >= sum.vectors() && chunk == sum.channels.blocks() {
+                let (rows, tiles) = (sum.row_count(), sum.columns.axis.outputs.div_ceil(mr));
+                found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer: false });
+                continue;
+            }
             for weights_outer in [true, false] {
                 for (rows, tiles) in item_sizes(sum, mr, nv, chunk, weights_outer, target, breadth) {
                     found.push(Tiling { mr, nv, rows, tiles, chunk, weights_outer });
