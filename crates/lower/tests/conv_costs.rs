@@ -1,4 +1,4 @@
-//! Estimated costs of convolutions: what they have to tell apart, whatever the terms are worth.
+//! Estimated costs of convolutions and the tilings that they choose among: what has to be told apart, and what does not.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use cnnc_ir::expr::Expr;

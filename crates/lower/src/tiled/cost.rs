@@ -80,7 +80,8 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
     // Positions of a plain channel are neighbours: few channels are few lines. The taps of a row are one run of code.
     let few = sum.channels.block == 1 && sum.channels.count <= FEW_CHANNELS;
     let load_rate = term(if few { Term::TiledLoadsNear } else { Term::TiledLoads });
-    let (of_channel, of_block) = if few { (0.0, Term::TiledLoop) } else { (term(Term::TiledLoop), Term::TiledBlock) };
+    let of_loop = term(Term::TiledLoop);
+    let (of_channel, of_block) = if few { (0.0, of_loop) } else { (of_loop, term(Term::TiledBlock)) };
 
     let mut row_cycles = 0.0;
     for nv in bundle_sizes(vectors, tiling.nv) {
@@ -110,7 +111,7 @@ fn cycles(sum: &TiledSum, tiling: &Tiling, target: &Target) -> f64 {
                 * (tile * channels * row_taps * row_valid
                     + ends
                     + partial
-                    + term(of_block) * chunks * row_taps * chunk as f64);
+                    + of_block * chunks * row_taps * chunk as f64);
         }
     }
     let arithmetic = row_cycles * rows * batch as f64;

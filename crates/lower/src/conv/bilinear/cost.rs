@@ -74,7 +74,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
     if between + beside > term(Term::PointBlockInL2) * target.l2 as f64 {
         input_cycles += term(Term::PointSpills) * blocks * input / ceilings.bytes_per_cycle(ceilings.l3);
     }
-    // Those of a bundle are read right after they are written.
+    // Products of a bundle are read right after they are written: from half of the second-level cache on, they leave it.
     let left_l2 = (2.0 * products / target.l2 as f64 - 1.0).clamp(0.0, 1.0) * products;
     let products_again = blocks * tiling.bundles() as f64 * left_l2;
     input_cycles += term(Term::PointProducts) * products_again / ceilings.bytes_per_cycle(ceilings.l3);
