@@ -72,6 +72,7 @@ fn options(folder: &TempDir, faults: &str) -> PoolOptions {
     options.environment = vec![(PLANT.into(), faults.into())];
     options.folder = Some(folder.path().to_path_buf());
     options.compilers = 1;
+    options.compile_when_idle = false;
     options
 }
 

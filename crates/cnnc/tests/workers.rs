@@ -27,6 +27,7 @@ impl Planted {
         options.environment = vec![(PLANT.into(), faults.into())];
         options.folder = Some(folder.path().to_path_buf());
         options.compilers = 1;
+        options.compile_when_idle = false;
         change(&mut options);
         Planted { pool: Pool::new(options).unwrap(), folder }
     }
@@ -212,6 +213,33 @@ fn a_worker_that_dies_with_nothing_to_do_costs_nothing() {
         // Until the process is gone.
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_measures_compiles_while_nothing_is_to_be_measured() {
+    let shared = |options: &mut PoolOptions| {
+        options.compile_when_idle = true;
+        options.cores = vec![options.cores[0]; 2];
+        options.compile.hard = Duration::from_secs(8);
+    };
+    let mut workers = Planted::new("compile:loop:mr=3", shared);
+    let hanging = workers.pool.submit_compile(compile_job("direct_plain(mr=3, nv=1, run=1)"));
+    // The first to come takes the candidate that hangs; where that is who measures, nobody does in the meantime.
+    compiled(workers.compile(DIRECT));
+    let End::Compiled(_, artifact) = workers.compile(LOOPS).end else { panic!("it does not compile") };
+    assert_eq!(workers.pool.compiling(), Queue { waiting: 0, running: 1 });
+    let job = MeasureJob { artifact, incumbent: None, threads: 1, seconds: 0.001, stop_above: None, max_error: 1e-4 };
+    let ticket = workers.pool.submit_measure(job);
+    let ends: Vec<Event> = (0..2).map(|_| workers.next()).collect();
+    let of = |ticket| ends.iter().find(|event| event.ticket == ticket).map(|event| &event.end);
+    assert!(matches!(of(hanging), Some(End::Failed(Outcome::TimedOut))), "{ends:?}");
+    assert!(matches!(of(ticket), Some(End::Measured(_))), "{ends:?}");
+
+    let mut workers = Planted::new("compile:loop:mr=3", |options| options.cores = vec![options.cores[0]; 2]);
+    workers.pool.submit_compile(compile_job("direct_plain(mr=3, nv=1, run=1)"));
+    workers.pool.submit_compile(compile_job(DIRECT));
+    assert!(workers.pool.next_event(Duration::from_millis(500)).is_none(), "it is not to compile here");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A pool of worker processes: some that compile, one that measures; and those of other ranks.
 //!
 //! Each process has a thread that feeds it, and one that reads its answers; so has each process of another rank, which
-//! its rank feeds. Jobs wait in two queues; what becomes of each is an [`Event`]. When the pool is dropped, processes,
-//! threads and files are gone.
+//! its rank feeds. The one that measures may compile while nothing is to be measured. Jobs wait in two queues; what
+//! becomes of each is an [`Event`]. When the pool is dropped, processes, threads and files are gone.
 
 mod driver;
 mod event;
@@ -22,10 +22,10 @@ use super::limits::{Confinement, own_cores, part_of, split_cores};
 use super::ranks::{Place, Rank};
 use driver::Driver;
 use folder::Folder;
-use job::Work;
+use job::{Kind, Work};
 use lane::Lane;
 use process::Slot;
-use queue::Jobs;
+use queue::{Duties, Jobs};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct PoolOptions {
     pub compilers: usize,
     /// Cores that measuring takes; the other processes keep off them, where there are more.
     pub measuring_cores: usize,
+    /// Whether the process that measures compiles while nothing is to be measured, where it has cores of its own.
+    pub compile_when_idle: bool,
     /// Bytes of memory of its own that each process may take.
     pub memory: Option<u64>,
     /// Limits of a compilation.
@@ -76,6 +78,7 @@ impl PoolOptions {
             compilers: cores.len().saturating_sub(1).max(1),
             cores,
             measuring_cores: 1,
+            compile_when_idle: true,
             memory: Some(4 << 30),
             compile: limits(5, 30),
             measure: limits(5, 30),
@@ -112,8 +115,7 @@ pub enum PoolError {
 /// The pool.
 #[derive(Debug)]
 pub struct Pool {
-    compiling: Arc<Jobs>,
-    measuring: Arc<Jobs>,
+    jobs: Arc<Jobs>,
     events: Receiver<Event>,
     sender: Sender<Event>,
     options: Arc<PoolOptions>,
@@ -133,12 +135,10 @@ impl Pool {
         }
         let folder = Folder::new(options.folder.as_deref()).map_err(PoolError::Folder)?;
         let (sender, events) = mpsc::channel();
-        let (compiling, measuring) = (Arc::new(Jobs::default()), Arc::new(Jobs::default()));
         let (compile_cores, measure_cores) = split_cores(&options.cores, options.measuring_cores);
         let options = Arc::new(options);
         let mut pool = Pool {
-            compiling,
-            measuring,
+            jobs: Arc::default(),
             events,
             sender,
             options: options.clone(),
@@ -150,16 +150,15 @@ impl Pool {
             folder,
         };
         for number in 0..=options.compilers.max(1) {
-            let (jobs, cores) = match number {
-                0 => (&pool.measuring, &measure_cores),
-                _ => (&pool.compiling, &compile_cores),
-            };
+            let cores = if number == 0 { &measure_cores } else { &compile_cores };
+            let idle_compiles = options.compile_when_idle && !measure_cores.is_empty();
+            let jobs = (pool.jobs.clone(), duties(number, idle_compiles));
             let folder = pool.folder.path().join(number.to_string());
             std::fs::create_dir(&folder).map_err(PoolError::Folder)?;
             let confinement = Confinement { memory: options.memory, cores: cores.clone() };
             let slot = Arc::new(Slot::default());
             let (events, tally) = (pool.sender.clone(), pool.tally.clone());
-            let driver = Driver::new(options.clone(), confinement, folder, jobs.clone(), events, slot.clone(), tally);
+            let driver = Driver::new(options.clone(), confinement, folder, jobs, events, slot.clone(), tally);
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
             pool.drivers.push(thread.spawn(move || driver.run()).map_err(PoolError::Thread)?);
             pool.slots.push(slot);
@@ -171,9 +170,11 @@ impl Pool {
     pub fn enlist(&mut self, rank: &Arc<Rank>) -> Result<(), PoolError> {
         let tally = Arc::new(Tally::default());
         for number in 0..=rank.compilers() {
-            let jobs = if number == 0 { &self.measuring } else { &self.compiling };
             let (options, events) = (self.options.clone(), self.sender.clone());
-            let lane = Lane { rank: rank.clone(), options, jobs: jobs.clone(), events, tally: tally.clone() };
+            // Which of its processes compiles is the rank's affair; it is given as many jobs as may be at work.
+            let duties = duties(number, self.options.compile_when_idle && !rank.able().alone);
+            let jobs = self.jobs.clone();
+            let lane = Lane { rank: rank.clone(), options, jobs, duties, events, tally: tally.clone() };
             let thread = std::thread::Builder::new().name(format!("rank-{}-{number}", rank.number()));
             self.drivers.push(thread.spawn(move || lane.run()).map_err(PoolError::Thread)?);
         }
@@ -194,14 +195,14 @@ impl Pool {
     /// Puts a compilation into the queue; its ticket is in its event.
     pub fn submit_compile(&mut self, job: CompileJob) -> u64 {
         let ticket = self.ticket();
-        self.compiling.put(ticket, Work::Compile(job));
+        self.jobs.put(ticket, Work::Compile(job));
         ticket
     }
 
     /// Puts a measurement into the queue; its ticket is in its event.
     pub fn submit_measure(&mut self, job: MeasureJob) -> u64 {
         let ticket = self.ticket();
-        self.measuring.put(ticket, Work::Measure(job));
+        self.jobs.put(ticket, Work::Measure(job));
         ticket
     }
 
@@ -213,17 +214,17 @@ impl Pool {
 
     /// Gives up the jobs that no process has begun; their tickets. They have no event.
     pub fn give_up_waiting(&mut self) -> Vec<u64> {
-        [self.compiling.clear(), self.measuring.clear()].concat()
+        self.jobs.clear()
     }
 
     /// The queue of compilations.
     pub fn compiling(&self) -> Queue {
-        self.compiling.length()
+        self.jobs.length(Kind::Compile)
     }
 
     /// The queue of measurements.
     pub fn measuring(&self) -> Queue {
-        self.measuring.length()
+        self.jobs.length(Kind::Measure)
     }
 
     /// The folder of the pool's files, to be removed by who ends the process without dropping the pool.
@@ -239,14 +240,22 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.compiling.close();
-        self.measuring.close();
+        self.jobs.close();
         self.slots.iter().for_each(|slot| slot.close());
         self.ranks.iter().for_each(|(rank, _)| rank.dismiss());
         for driver in self.drivers.drain(..) {
             // A driver that has panicked has nothing to tell; its process was killed above.
             let _ = driver.join();
         }
+    }
+}
+
+/// What processes do: the first measures, and may compile while it has nothing to measure; the others compile.
+fn duties(number: usize, idle_compiles: bool) -> Duties {
+    match number {
+        0 if idle_compiles => &[Kind::Measure, Kind::Compile],
+        0 => &[Kind::Measure],
+        _ => &[Kind::Compile],
     }
 }
 

@@ -3,7 +3,7 @@
 use super::event::{End, Event};
 use super::job::{ArtifactFile, MeasureJob, Work};
 use super::process::{Process, Silence, Slot};
-use super::queue::Jobs;
+use super::queue::{Duties, Jobs};
 use super::{PoolOptions, Tally};
 use crate::Outcome;
 use crate::worker::limits::{Confinement, outlive_broken_pipes};
@@ -28,6 +28,7 @@ pub(super) struct Driver {
     /// For the files of this driver's processes.
     folder: PathBuf,
     jobs: Arc<Jobs>,
+    duties: Duties,
     events: Sender<Event>,
     slot: Arc<Slot>,
     tally: Arc<Tally>,
@@ -40,21 +41,22 @@ impl Driver {
         options: Arc<PoolOptions>,
         confinement: Confinement,
         folder: PathBuf,
-        jobs: Arc<Jobs>,
+        (jobs, duties): (Arc<Jobs>, Duties),
         events: Sender<Event>,
         slot: Arc<Slot>,
         tally: Arc<Tally>,
     ) -> Driver {
-        Driver { options, confinement, folder, jobs, events, slot, tally, process: None, files: 0 }
+        Driver { options, confinement, folder, jobs, duties, events, slot, tally, process: None, files: 0 }
     }
 
     /// Does jobs until the queue is closed.
     pub(super) fn run(mut self) {
         outlive_broken_pipes();
-        while let Some((ticket, work)) = self.jobs.take(|work| work.is_for(None)) {
+        while let Some((ticket, work)) = self.jobs.take(self.duties, None) {
             let event = self.work(ticket, &work);
+            let kind = work.kind();
             drop(work);
-            self.jobs.done();
+            self.jobs.done(kind);
             self.tally.count(&event.end);
             if self.events.send(event).is_err() {
                 break;

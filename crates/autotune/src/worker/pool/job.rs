@@ -162,7 +162,21 @@ pub(super) enum Work {
     Measure(MeasureJob),
 }
 
+/// What is done in a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Compile,
+    Measure,
+}
+
 impl Work {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Work::Compile(_) => Kind::Compile,
+            Work::Measure(_) => Kind::Measure,
+        }
+    }
+
     /// Whether a rank, or this one, is to do it: anyone compiles, and who has compiled measures.
     pub(super) fn is_for(&self, rank: Option<&Arc<Rank>>) -> bool {
         match self {

@@ -5,7 +5,7 @@
 
 use super::event::{End, Event};
 use super::job::{ArtifactFile, MeasureJob, Work};
-use super::queue::Jobs;
+use super::queue::{Duties, Jobs};
 use super::{PoolOptions, Tally};
 use crate::worker::ranks::{Done, Ended, Held, Order, Rank};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub(super) struct Lane {
     pub rank: Arc<Rank>,
     pub options: Arc<PoolOptions>,
     pub jobs: Arc<Jobs>,
+    pub duties: Duties,
     pub events: Sender<Event>,
     pub tally: Arc<Tally>,
 }
@@ -27,7 +28,7 @@ pub(super) struct Lane {
 impl Lane {
     /// Does jobs until the queue is closed or the rank is lost.
     pub(super) fn run(self) {
-        while let Some((ticket, work)) = self.jobs.take(|work| work.is_for(Some(&self.rank))) {
+        while let Some((ticket, work)) = self.jobs.take(self.duties, Some(&self.rank)) {
             let (compiling, measuring) = (self.options.compile.hard, self.options.measure.hard);
             let (order, limit) = match &work {
                 Work::Compile(job) => (Order::Compile { ticket, job: job.clone() }, compiling),
@@ -39,8 +40,9 @@ impl Lane {
                 return;
             };
             let event = self.event(done, &work);
+            let kind = work.kind();
             drop(work);
-            self.jobs.done();
+            self.jobs.done(kind);
             self.tally.count(&event.end);
             if self.events.send(event).is_err() {
                 return;

@@ -33,6 +33,7 @@ impl Workers {
         let alone = threads >= own;
         let compilers = if alone { own } else { own - threads };
         options.compilers = args.workers.map_or(compilers, usize::from);
+        options.compile_when_idle = !alone && !crowded;
         Ok(Workers { options, alone, crowded })
     }
 }
