@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A loaded network, with those of its inputs that were given.
+#[derive(Clone)]
 pub struct Source {
     /// The network.
     pub model: Arc<Model>,

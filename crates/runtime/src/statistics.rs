@@ -40,6 +40,16 @@ impl Ratio {
         Some(Ratio { median: middle.exp(), error })
     }
 
+    /// Of parts between which something changes that is the same for all pairs of a part: where the parts differ by more
+    /// than their pairs let expect, that is the error.
+    pub fn of_parts(parts: &[[Vec<f64>; 2]]) -> Option<Ratio> {
+        let [own, other] = [0, 1].map(|k| parts.iter().flat_map(|part| part[k].iter().copied()).collect::<Vec<f64>>());
+        let all = Ratio::of(&own, &other)?;
+        let medians: Vec<f64> = parts.iter().filter_map(|[own, other]| Some(Ratio::of(own, other)?.median)).collect();
+        let between = Ratio::of(&medians, &vec![1.0; medians.len()]).filter(|_| medians.len() > 1);
+        Some(Ratio { error: between.map_or(all.error, |parts| parts.error.max(all.error)), ..all })
+    }
+
     /// The least that it may well be: two standard errors below.
     pub fn least(self) -> f64 {
         self.median * (-2.0 * self.error).exp()
@@ -69,6 +79,19 @@ mod tests {
         (disturbed[0], disturbed[3]) = (7.0, 3.0);
         let ratio = Ratio::of(&disturbed, &other);
         assert!(ratio.is_some_and(|r| (r.median - 0.5).abs() < 1e-12), "{ratio:?}");
+    }
+
+    #[test]
+    fn what_differs_from_part_to_part_is_an_error() {
+        let part = |ratio: f64| [vec![ratio; 5], vec![1.0; 5]];
+        let same = Ratio::of_parts(&[part(1.1), part(1.1), part(1.1)]);
+        assert!(same.is_some_and(|r| r.error == 0.0 && (r.median - 1.1).abs() < 1e-12), "{same:?}");
+        let apart = Ratio::of_parts(&[part(1.0), part(1.1), part(1.21), part(1.331)]);
+        let expected = 1.1_f64.ln() * 1.4826 * 1.2533 / 2.0;
+        assert!(apart.is_some_and(|r| (r.error - expected).abs() < 1e-12), "{apart:?}");
+        let noisy = [vec![1.0, 1.2, 1.4], vec![1.0; 3]];
+        assert_eq!(Ratio::of_parts(std::slice::from_ref(&noisy)), Ratio::of(&noisy[0], &noisy[1]));
+        assert_eq!(Ratio::of_parts(&[]), None);
     }
 
     #[test]
