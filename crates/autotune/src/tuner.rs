@@ -2,7 +2,7 @@
 //! or nothing is expected to be gained.
 //!
 //! The time goes where most is expected of it: a layer's share of the time of all networks times what another round is
-//! expected to save of it, over the time that a round takes. Two layers are at work at once, so that one is compiled while
+//! expected to save of it, over the time that a round takes. Three layers are at work at once, so that one is compiled while
 //! another is measured; and one more for each other rank. At the end, the best few candidates of each layer are measured
 //! again in turn with its winner.
 

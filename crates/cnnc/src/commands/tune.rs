@@ -39,7 +39,8 @@ pub struct Args {
     /// candidates within it; with `--budget 0s`, of those that are known
     #[arg(long, value_name = "BYTES", value_parser = byte_count)]
     pub max_memory: Option<usize>,
-    /// Processes that compile [default: one for each processor that does not measure]
+    /// Processes that compile, besides the one that measures, which does so while nothing is to be measured [default: one
+    /// for each processor that does not measure]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// Then measure the best candidates of each layer again in turn, and print how far the winner may be from the best
