@@ -14,6 +14,7 @@ use crate::database::Record;
 use cnnc_tensor::{Calibration, Target, Term};
 use place::{Expected, Place, places};
 use std::collections::BTreeMap;
+use std::f64::consts::E;
 use std::thread;
 
 /// How near to the least an estimate must be to count as a choice: the T of the weights, as a logarithm.
@@ -26,10 +27,13 @@ const SPREAD: f64 = 0.05;
 /// Penalty of a term that is e times what it was.
 const PENALTY: f64 = 5e-4;
 /// Passes over all terms.
-const PASSES: usize = 8;
+const PASSES: usize = 12;
 /// The factor of the first pass's steps, and what is left of its logarithm from pass to pass.
 const STEP: f64 = 1.35;
 const SHRINK: f64 = 0.8;
+/// The longer step that is tried besides, as a power of it: what does not fit in a cache any more changes the choice at
+/// once, and a short step from there changes nothing.
+const LONG: i32 = 4;
 /// Where a term that is 0 is tried first.
 const FROM_ZERO: f64 = 1.0;
 /// A step must gain so much to be taken.
@@ -113,14 +117,13 @@ fn descend(
             if !tick() {
                 return None;
             }
-            for factor in [step, 1.0 / step] {
+            let value = best.get(term);
+            for factor in [step, 1.0 / step, step.powi(LONG), step.powi(-LONG)] {
                 let mut next = best;
-                let value = best.get(term);
-                next.set(term, if value > 0.0 { value * factor } else { FROM_ZERO });
+                next.set(term, (factor * if value > 0.0 { value } else { FROM_ZERO }).min(term.most()));
                 let found = objective(places, targets, &next, &start);
                 if found < least - GAIN {
                     (best, least) = (next, found);
-                    break;
                 }
             }
         }
@@ -134,7 +137,11 @@ fn objective(places: &[&Place], targets: &Targets, terms: &Calibration, start: &
     let mean = |figure: &dyn Fn(&Expected) -> f64| weighted_mean(places, found.iter().map(figure));
     let off = mean(&|place| place.off);
     let spread = mean(&|place| (place.off - off).powi(2));
-    let moved = |term: Term| (terms.get(term).max(1e-3) / start.get(term).max(1e-3)).ln();
+    // A term that was 0 has moved by a factor of e where it is first tried.
+    let moved = |term: Term| {
+        let least = if start.get(term) > 0.0 { 1e-3 } else { FROM_ZERO / E };
+        (terms.get(term).max(least) / start.get(term).max(least)).ln()
+    };
     let penalty: f64 = Term::ALL.into_iter().map(|term| moved(term).powi(2)).sum();
     mean(&|place| place.loss) + SPREAD * spread + PENALTY * penalty
 }

@@ -52,16 +52,22 @@ fn rows_of<const N: usize>(matrix: &[[isize; N]]) -> Vec<Vec<f64>> {
 
 fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candidate> {
     let mut timed: Vec<(f64, Candidate)> = vec![];
-    // Where a second level pays has been measured for narrow vectors: with wide ones it is for measurement alone.
-    let most = if breadth == Breadth::Offered && target.lanes >= 16 { 1 } else { LEVELS };
-    for levels in 1..=most {
-        if let Some(one) = Strassen::new(region, target, levels, (1, 1, 1)) {
+    for levels in 1..=LEVELS {
+        let Some(one) = Strassen::new(region, target, levels, (1, 1, 1)) else { continue };
+        // With fewer than two register tiles of rows in a part, three times the weights are read once and hardly used.
+        let few = levels > 1 && one.tiles() < 2 * tallest(target, 2);
+        if breadth == Breadth::Space || !few {
             blockings(&one, region, target, breadth, &mut timed);
         }
     }
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
     timed.truncate(breadth.most(OFFERED));
     timed.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Rows of the tallest register tile of so many vectors.
+fn tallest(target: &Target, nv: usize) -> usize {
+    target.registers.saturating_sub(nv + 1) / nv
 }
 
 /// Adds the blockings of a scheme with their estimated times.
@@ -72,7 +78,7 @@ fn blockings(one: &Strassen, region: &Region, target: &Target, breadth: Breadth,
         Breadth::Space => &[target.l2 / 4, target.l2 / 2, target.l2, 2 * target.l2, 4 * target.l2, 8 * target.l2],
     };
     for nv in 1..=4 {
-        let most = target.registers.saturating_sub(nv + 1) / nv;
+        let most = tallest(target, nv);
         let heights = match breadth {
             Breadth::Offered => vec![most, most / 2],
             Breadth::Space => (1..=most).rev().collect(),

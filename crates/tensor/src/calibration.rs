@@ -4,7 +4,7 @@
 //! takes, how much of the first-level cache a stream may fill: such terms are properties of a processor's core and of the
 //! code generator. `cnnc db fit` finds those under which the choices by estimate are best on what a database has; the
 //! values here are for machines without such a fit: those for 512-bit vectors of which one multiply-add is started in a
-//! cycle were set by hand on Zen 4, those for two fitted on Cascade Lake, those for narrower ones fitted on Zen 3.
+//! cycle were fitted on Zen 4, those for two on Cascade Lake, those for narrower ones on Zen 3.
 
 mod term;
 
