@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn terms_leave_zero_and_shares_stay_shares() {
+        let usual = Target::of(Isa::X86V3);
+        assert_eq!(usual.calibration.get(Term::StrassenInput), 0.0);
+        let mut machine = usual.clone();
+        machine.calibration.set(Term::StrassenInput, 2.0);
+        // More than all of the weights' way, as nothing measured can be.
+        machine.calibration.set(Term::StrassenAhead, 3.0);
+        let fit = fit(&trials_on(&machine), &Targets::from([(1, usual)]), &mut || true).unwrap().unwrap();
+        assert!(fit.calibration.get(Term::StrassenInput) > 0.3, "{}", fit.calibration.get(Term::StrassenInput));
+        assert!(Term::ALL.into_iter().all(|term| fit.calibration.get(term) <= term.most()));
+    }
+
+    #[test]
     fn too_little_is_no_fit_and_it_can_be_ended() {
         let targets = Targets::from([(1, Target::of(Isa::X86V3))]);
         let records = trials_on(&targets[&1]);

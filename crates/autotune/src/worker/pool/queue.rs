@@ -106,8 +106,10 @@ impl Jobs {
 
     /// Ends the queue, and gives up what waits.
     pub(super) fn close(&self) {
-        self.clear();
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        state.compiling.waiting.clear();
+        state.measuring.waiting.clear();
         self.changed.notify_all();
     }
 
