@@ -12,7 +12,7 @@ mod kernel;
 mod shape;
 
 use self::shape::{LEVELS, Place, Strassen};
-use crate::tiled::{from_memory, illegal, multiply_adds_per_cycle};
+use crate::tiled::{from_memory, illegal, multiply_adds_per_cycle, tallest};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -63,11 +63,6 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
     timed.truncate(breadth.most(OFFERED));
     timed.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
-/// Rows of the tallest register tile of so many vectors.
-fn tallest(target: &Target, nv: usize) -> usize {
-    target.registers.saturating_sub(nv + 1) / nv
 }
 
 /// Adds the blockings of a scheme with their estimated times.

@@ -172,7 +172,8 @@ impl Pool {
         for number in 0..=rank.compilers() {
             let (options, events) = (self.options.clone(), self.sender.clone());
             // Which of its processes compiles is the rank's affair; it is given as many jobs as may be at work.
-            let duties = duties(number, self.options.compile_when_idle && !rank.able().alone);
+            let able = rank.able();
+            let duties = duties(number, self.options.compile_when_idle && !able.alone && !able.crowded);
             let jobs = self.jobs.clone();
             let lane = Lane { rank: rank.clone(), options, jobs, duties, events, tally: tally.clone() };
             let thread = std::thread::Builder::new().name(format!("rank-{}-{number}", rank.number()));

@@ -154,12 +154,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let enough = (1.0 / once.as_secs_f64().max(1e-6)).clamp(5.0, 10_000.0) as usize;
     let iters = args.iters.map_or(enough, |n| n as usize);
     let parts = match against {
-        Some(against) => compare([source, against], threads, iters)?,
-        None => vec![[(0..iters).map(|_| ready.once()).collect::<Result<_, _>>()?, vec![]]],
+        Some(against) => compare([against, source], threads, iters)?,
+        None => vec![[vec![], (0..iters).map(|_| ready.once()).collect::<Result<_, _>>()?]],
     };
-    let [own, others] = [0, 1].map(|k| parts.iter().flat_map(|part| part[k].iter().copied()).collect::<Vec<f64>>());
-    let swapped: Vec<[Vec<f64>; 2]> = parts.into_iter().map(|[own, others]| [others, own]).collect();
-    let against = args.against.clone().zip(Ratio::of_parts(&swapped)).map(|(file, ratio)| Against {
+    let [others, own] = [0, 1].map(|k| parts.iter().flat_map(|part| part[k].iter().copied()).collect::<Vec<f64>>());
+    let against = args.against.clone().zip(Ratio::of_parts(&parts)).map(|(file, ratio)| Against {
         file,
         latency_ms: Latency::of(&others),
         ratio: ratio.median,

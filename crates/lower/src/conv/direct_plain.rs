@@ -9,7 +9,7 @@ use super::ConvShape;
 use super::plain_kernel::PlainConv;
 use super::sum::group_order;
 use crate::tail::Tail;
-use crate::tiled::{illegal, multiply_adds_per_cycle};
+use crate::tiled::{illegal, multiply_adds_per_cycle, tallest};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -56,7 +56,7 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
     let row = shape.output[shape.output.len() - 1].div_ceil(target.lanes);
     let mut found: Vec<Candidate> = vec![];
     for nv in [8, 6, 4, 2, 1] {
-        let most = (target.registers.saturating_sub(nv + 1) / nv).min(shape.group_outputs());
+        let most = tallest(target, nv).min(shape.group_outputs());
         if most == 0 || nv > row.next_power_of_two() {
             continue;
         }

@@ -36,6 +36,11 @@ pub fn tilings(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<Tiling>
     timed.into_iter().map(|(_, t)| t).collect()
 }
 
+/// Positions of the tallest register tile of so many vectors: all registers but those of a step's weights and one.
+pub fn tallest(target: &Target, nv: usize) -> usize {
+    target.registers.saturating_sub(nv + 1) / nv
+}
+
 /// Register tiles (positions, vectors): as many positions as registers allow, or half as many, or any number, spread
 /// evenly over the columns.
 fn register_tiles(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<(usize, usize)> {
