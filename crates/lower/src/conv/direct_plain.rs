@@ -21,7 +21,7 @@ pub const DIRECT_PLAIN: Algorithm = Algorithm {
     name: "direct_plain",
     about: "direct convolution on the plain layout, vectors along rows, for few output channels",
     accuracy: Accuracy::Rounding,
-    error: crate::error::chained_products,
+    error: crate::error::products,
     class: Class::Tuned,
     candidates,
     packings,

@@ -4,9 +4,9 @@ use super::ConvShape;
 use crate::operand::Position;
 use crate::scalar_sum::serial;
 use crate::tail::Tail;
-use crate::tiled::WindowAxis;
+use crate::tiled::{Accumulators, SPAN, WindowAxis};
 use crate::{Lowering, LoweringBuilder, Operand, Region};
-use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Ty, Val, Var};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Role, Val};
 use cnnc_tensor::{DType, row_major_strides};
 
 /// A convolution on the plain layout, and how it is tiled.
@@ -55,7 +55,18 @@ impl PlainConv {
         self.shape.window.kernel[..self.last()].iter().product()
     }
 
-    /// Elements of scratch: `[channels][row taps][phases][width]`.
+    /// Rows that a sum of a tile reads: those of all channels of a group.
+    fn summed_rows(&self) -> usize {
+        self.shape.group_channels() * self.row_taps()
+    }
+
+    /// Rows of the spans that a long sum is taken in.
+    fn span(&self) -> Option<usize> {
+        let span = (SPAN / self.shape.window.kernel[self.last()]).max(1);
+        (self.summed_rows() > span + span / 2).then_some(span)
+    }
+
+    /// Elements of the copied rows: `[channels][row taps][phases][width]`.
     pub fn scratch_elems(&self) -> usize {
         self.shape.channels * self.row_taps() * self.stride() * self.width()
     }
@@ -69,7 +80,11 @@ impl PlainConv {
         let out = b.buffer("out", DType::F32, region.outputs[0].count(), Role::Write);
         let in_place = tail.in_place(&mut b, out);
         let rows = b.buffer("rows", DType::F32, self.scratch_elems(), Role::Scratch);
-        let kernel = Emitter { conv: self, tail: &tail, x, w, out, rows };
+        let totals = self.span().map(|span| {
+            let elems = self.mr.min(self.shape.group_outputs()) * self.nv * self.lanes;
+            (b.buffer("totals", DType::F32, elems, Role::Scratch), span)
+        });
+        let kernel = Emitter { conv: self, tail: &tail, x, w, out, rows, totals };
         let shape = &self.shape;
         let runs = shape.output[self.last()].div_ceil(self.run * self.lanes);
         let mut items = vec![shape.images];
@@ -99,6 +114,8 @@ struct Emitter<'a> {
     w: Buf,
     out: Buf,
     rows: Buf,
+    /// Sums of the spans before, of a tile, and the rows of a span.
+    totals: Option<(Buf, usize)>,
 }
 
 impl Emitter<'_> {
@@ -253,23 +270,41 @@ impl Emitter<'_> {
         });
     }
 
-    fn accumulate(&self, b: &mut KernelBuilder, group: Val, vector: Val, w: Val, mr: usize) -> Vec<Vec<Var>> {
-        let (conv, shape) = (self.conv, &self.conv.shape);
-        let lanes = conv.lanes as u16;
-        let ty = Ty::vector(DType::F32, lanes);
-        let acc: Vec<Vec<Var>> = (0..mr).map(|_| (0..conv.nv).map(|_| b.var(ty)).collect()).collect();
-        let zero = b.f32(0.0, lanes);
-        acc.iter().flatten().for_each(|&var| b.set(var, zero));
+    /// Sums a tile, span by span where the sum is long.
+    fn accumulate(&self, b: &mut KernelBuilder, group: Val, vector: Val, w: Val, mr: usize) -> Accumulators {
+        let (conv, rows) = (self.conv, self.conv.summed_rows() as i64);
+        let acc = Accumulators::declare(b, mr, conv.nv, conv.lanes as u16);
+        let row = (conv.stride() * conv.width()) as i64;
+        let x = b.address(0, &[(group, rows * row), (vector, conv.lanes as i64)]);
+        let (zero, all) = (b.index(0), b.index(rows));
+        acc.clear(b);
+        let Some((totals, span)) = self.totals else {
+            self.add_rows(b, &acc, (zero, all), (x, w));
+            return acc;
+        };
+        let position = conv.nv * conv.lanes;
+        acc.store(b, totals, zero, position);
+        b.for_axis(Axis::Serial, zero, all, span as i64, |b, begin| {
+            let end = b.offset(begin, span as i64);
+            let end = b.binary(BinOp::Min, end, all);
+            acc.clear(b);
+            self.add_rows(b, &acc, (begin, end), (x, w));
+            acc.add(b, totals, zero, position);
+            acc.store(b, totals, zero, position);
+        });
+        acc
+    }
+
+    /// Adds the products of some rows of a tile's inputs, which begin at `x`, and weights, which begin at `w`.
+    fn add_rows(&self, b: &mut KernelBuilder, acc: &Accumulators, (begin, end): (Val, Val), (x, w): (Val, Val)) {
+        let (conv, lanes) = (self.conv, self.conv.lanes as u16);
         let (width, stride) = (conv.width(), conv.stride());
-        let taps = shape.window.kernel[conv.last()];
-        let row = (stride * width) as i64;
-        let rows = (shape.group_channels() * conv.row_taps()) as i64;
-        let start = b.address(0, &[(group, rows * row), (vector, i64::from(lanes))]);
-        b.serial(0, rows, |b, r| {
-            let x = b.address(0, &[(r, row), (start, 1)]);
+        let taps = conv.shape.window.kernel[conv.last()];
+        b.for_axis(Axis::Serial, begin, end, 1, |b, r| {
+            let x = b.address(0, &[(r, (stride * width) as i64), (x, 1)]);
             let w = b.address(0, &[(r, (taps * conv.mr) as i64), (w, 1)]);
             for tap in 0..taps {
-                let column = tap * shape.window.dilations[conv.last()];
+                let column = tap * conv.shape.window.dilations[conv.last()];
                 let from = (column % stride * width + column / stride) as i64;
                 let vectors: Vec<Val> = (0..conv.nv)
                     .map(|j| {
@@ -277,22 +312,17 @@ impl Emitter<'_> {
                         b.load(self.rows, at, lanes)
                     })
                     .collect();
-                for (i, row) in acc.iter().enumerate() {
+                for i in 0..acc.positions() {
                     let at = b.offset(w, (tap * conv.mr + i) as i64);
                     let weight = b.load_splat(self.w, at, lanes);
-                    for (&var, &vector) in row.iter().zip(&vectors) {
-                        let sum = b.get(var);
-                        let sum = b.mul_add(weight, vector, sum);
-                        b.set(var, sum);
-                    }
+                    vectors.iter().enumerate().for_each(|(j, &vector)| acc.mul_add(b, (i, j), weight, vector));
                 }
             }
         });
-        acc
     }
 
     /// Stores the vectors of a tile whose first is at `coords`, as far as the row goes.
-    fn store(&self, b: &mut KernelBuilder, acc: &[Vec<Var>], coords: &[Val]) {
+    fn store(&self, b: &mut KernelBuilder, acc: &Accumulators, coords: &[Val]) {
         let (conv, shape) = (self.conv, &self.conv.shape);
         let lanes = conv.lanes as i64;
         let mut dims = vec![shape.images, shape.outputs];
@@ -310,13 +340,13 @@ impl Emitter<'_> {
             let all = b.index(lanes);
             let count = (!even).then(|| b.binary(BinOp::Min, left, all));
             let emit = |b: &mut KernelBuilder| {
-                for (i, row) in acc.iter().enumerate() {
+                for i in 0..acc.positions() {
                     let mut coords = coords.clone();
                     coords[1] = b.offset(coords[1], i as i64 * next);
                     let terms: Vec<(Val, i64)> = coords.iter().zip(&strides).map(|(&c, &s)| (c, s as i64)).collect();
                     let flat = b.address(0, &terms);
                     let at = Position { coords: &coords, flat, lanes: lanes as u16, count };
-                    let element = b.get(row[j]);
+                    let element = acc.get(b, i, j);
                     let value = self.tail.apply(b, element, &at);
                     match count {
                         Some(count) => b.store_count(self.out, flat, value, count),

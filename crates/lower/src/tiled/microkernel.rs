@@ -44,6 +44,19 @@ impl Accumulators {
         self.vars.iter().flatten().for_each(|&var| b.set(var, zero));
     }
 
+    /// How many positions there are.
+    pub fn positions(&self) -> usize {
+        self.vars.len()
+    }
+
+    /// Adds a product at a (position, vector).
+    pub fn mul_add(&self, b: &mut KernelBuilder, (position, vector): (usize, usize), x: Val, w: Val) {
+        let var = self.vars[position][vector];
+        let sum = b.get(var);
+        let sum = b.mul_add(x, w, sum);
+        b.set(var, sum);
+    }
+
     /// Adds vectors of a buffer; those of a position follow each other, and positions are `row` elements apart.
     pub fn add(&self, b: &mut KernelBuilder, buffer: Buf, at: Val, row: usize) {
         for (offset, var) in self.places(row) {
@@ -211,10 +224,7 @@ impl Streams<'_> {
             };
             let input = b.load_splat(self.x, index, acc.lanes);
             for (j, &weight) in weights.iter().enumerate() {
-                let var = acc.vars[i][j];
-                let sum = b.get(var);
-                let sum = b.mul_add(input, weight, sum);
-                b.set(var, sum);
+                acc.mul_add(b, (i, j), input, weight);
             }
         }
     }
