@@ -11,7 +11,8 @@ const LINE: usize = 16;
 /// Which weights are asked for while others are read, so that memory works while the arithmetic does.
 ///
 /// Weights that lie in one piece are used by several tiles, each of which walks over all of it. Meanwhile it asks for its
-/// part of the piece that follows.
+/// part of the piece that follows. A tile that is the only one asks for what stands two pages further: the processor's
+/// own fetching ahead ends with each page.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
     /// First element of the part.
@@ -26,10 +27,20 @@ impl Ahead {
     /// Most tiles of a piece: over more of them the arithmetic hides that memory is slow.
     const TILES: usize = 256;
 
+    /// Elements from what an only tile reads to what it asks for.
+    const FURTHER: i64 = 2048;
+
+    /// Positions from which an only tile asks. Lower ones come by so few instructions from one line of weights to the next
+    /// that the loads themselves keep memory busy, and asking disturbs them.
+    const TALL: usize = 8;
+
     /// For a piece of `elems` elements from `piece` on, that is used for `uses.1` positions in tiles of `mr`, now for
     /// those from `uses.0` on; `None` where asking ahead gains nothing.
     pub fn new(b: &mut KernelBuilder, (piece, elems): (Val, usize), uses: (Val, usize), mr: usize) -> Option<Ahead> {
         let tiles = uses.1.div_ceil(mr);
+        if tiles == 1 && mr >= Ahead::TALL {
+            return Some(Ahead { part: b.offset(piece, Ahead::FURTHER), piece, shift: 0 });
+        }
         if !(2..=Ahead::TILES).contains(&tiles) || elems < 16 * tiles {
             return None;
         }
