@@ -3,11 +3,12 @@
 //! For few output channels, which would leave most lanes of a block empty. A work item is a run of one output row. It
 //! first copies the input rows that it reads into scratch, with the padding written out and the columns of each phase
 //! of the stride side by side: so every tap of every vector is one plain load. Weights are packed
-//! `[group][tile][channel][taps..][mr]`, whole groups at a time.
+//! `[group][tile][channel][taps..][mr]`, whole groups at a time. The pixels of a 1x1 convolution are one row.
 
 use super::ConvShape;
 use super::plain_kernel::PlainConv;
 use super::sum::group_order;
+use crate::cost::imbalance;
 use crate::tail::Tail;
 use crate::tiled::{illegal, multiply_adds_per_cycle, tallest};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work};
@@ -39,6 +40,7 @@ fn fits(region: &Region) -> Option<ConvShape> {
     let types = region.inputs.iter().chain(&region.outputs);
     let plain = types.clone().all(|t| t.layout == Layout::Plain);
     let float = region.inputs[..2].iter().chain(&region.outputs).all(|t| t.dtype == DType::F32);
+    let shape = if Tail::needs_coordinates(region) { shape } else { shape.flattened() };
     (plain && float && shape.is_nonempty() && Tail::is_readable(region)).then_some(shape)
 }
 
@@ -65,12 +67,9 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
             Breadth::Offered => vec![even(most)],
             Breadth::Space => (1..=most).rev().map(even).collect(),
         };
-        for mr in heights {
-            let mut run = row.min(RUN).next_multiple_of(nv);
-            let elems = |run| PlainConv { shape: shape.clone(), lanes: target.lanes, mr, nv, run }.scratch_elems();
-            while run > nv && elems(run) > SCRATCH {
-                run = (run / 2).next_multiple_of(nv);
-            }
+        let elems = |run| PlainConv { shape: shape.clone(), lanes: target.lanes, mr: 1, nv, run }.scratch_elems();
+        let runs = runs(row, nv, &|run| run <= RUN && elems(run) <= SCRATCH);
+        for (mr, &run) in heights.into_iter().flat_map(|mr| runs.iter().map(move |run| (mr, run))) {
             let params = [("mr", mr as i64), ("nv", nv as i64), ("run", run as i64)];
             let candidate = Candidate::new(DIRECT_PLAIN.name, &params);
             if !found.contains(&candidate) {
@@ -79,6 +78,15 @@ fn candidates(region: &Region, target: &Target, breadth: Breadth) -> Vec<Candida
         }
     }
     found
+}
+
+/// Runs of a row of so many vectors that fit: the row in 1, 2, 4, ... even parts, or the shortest there is.
+fn runs(row: usize, nv: usize, fits: &dyn Fn(usize) -> bool) -> Vec<usize> {
+    let parts = std::iter::successors(Some(1), |parts| Some(2 * parts)).take_while(|&parts| parts < 2 * row);
+    let mut runs: Vec<usize> =
+        parts.map(|parts| row.div_ceil(parts).next_multiple_of(nv)).filter(|&r| fits(r)).collect();
+    runs.dedup();
+    if runs.is_empty() { vec![nv] } else { runs }
 }
 
 fn packings(region: &Region, candidate: &Candidate, target: &Target) -> Vec<Packing> {
@@ -113,7 +121,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;
     let stores = rows * vectors * shape.outputs as f64 * target.calibration.get(Term::PlainStore);
-    let cycles = target.calibration.get(Term::PlainBody) * bodies * body + copied + stores + 2000.0;
+    let busiest = imbalance(target, (rows * runs) as usize);
+    let cycles = (target.calibration.get(Term::PlainBody) * bodies * body + copied + stores) * busiest + 2000.0;
     Work { flops: shape.flops(), seconds: cycles / target.ceilings.hertz() }
 }
 

@@ -109,6 +109,16 @@ impl ConvShape {
         let w = &self.window;
         self.taps() == 1 && w.pads_begin.iter().chain(&w.pads_end).all(|&p| p == 0)
     }
+
+    /// The shape with all pixels in one row, where that is the same convolution: a window of one tap, steps of one.
+    pub fn flattened(self) -> ConvShape {
+        if !self.is_pointwise() || self.window.strides.iter().any(|&s| s != 1) {
+            return self;
+        }
+        let window =
+            Window { kernel: vec![1], strides: vec![1], dilations: vec![1], pads_begin: vec![0], pads_end: vec![0] };
+        ConvShape { window, input: vec![self.input_pixels()], output: vec![self.pixels()], ..self }
+    }
 }
 
 /// Whether input, weights and result are f32, the result is blocked by the target's lanes, and the tail operands can
