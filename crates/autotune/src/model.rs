@@ -156,6 +156,7 @@ fn extents(layer: &Layer) -> Vec<f64> {
         Op::Conv { window, groups, .. } | Op::ConvTranspose { window, groups, .. } => {
             (window.strides.iter().product(), *groups)
         }
+        Op::Separable { window, .. } => (window.strides.iter().product(), 1),
         _ => (1, 1),
     };
     let taps = w.iter().skip(2).product();

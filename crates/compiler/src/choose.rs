@@ -8,6 +8,7 @@
 //! node a limit of declared error, and the walk is repeated within them.
 
 use crate::budget::{self, Alternative};
+use crate::fuse_separable::fuse_separable;
 use crate::layout_plan::{LayoutPlan, NodeOption};
 use crate::layouts::{LayoutOption, layout_options};
 use crate::shapes::layer_of;
@@ -33,6 +34,17 @@ pub fn choose(graph: &Graph, target: &Target, bounds: &Bounds) -> Result<Graph, 
 
 /// As [`choose`], with measured choices where there are some.
 pub fn choose_with(graph: &Graph, target: &Target, bounds: &Bounds, choices: &Choices) -> Result<Chosen, CompileError> {
+    let fused = fuse_separable(graph, target, choices).map(|fused| choose_nodes(&fused, target, bounds, choices));
+    match fused {
+        // Where layers in one do not keep to a bound, they may do so apart.
+        Some(Err(CompileError::WorkspaceBound { .. } | CompileError::ErrorBound { .. })) | None => {
+            choose_nodes(graph, target, bounds, choices)
+        }
+        Some(done) => done,
+    }
+}
+
+fn choose_nodes(graph: &Graph, target: &Target, bounds: &Bounds, choices: &Choices) -> Result<Chosen, CompileError> {
     let fastest = choose_within(graph, target, bounds, choices, None)?;
     if budget::network_error(declared_errors(&fastest.graph, target)) <= bounds.max_error {
         return Ok(fastest);

@@ -34,6 +34,13 @@ pub fn layout_options(op: &Op, inputs: &[&TensorType], output: &TensorType, bloc
             }
             options
         }
+        Op::Separable { .. } => {
+            let mut option = with_first(blocked);
+            for k in [1, 3] {
+                option.inputs[k] = Some(Layout::Plain);
+            }
+            vec![option]
+        }
         Op::Pool { .. } | Op::Lrn { .. } | Op::Resize { .. } | Op::Pad { .. } | Op::Slice { .. } => {
             let mut option = with_first(blocked);
             option.inputs[1..].fill(Some(Layout::Plain));

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A line names the operator, the dims of its two operands (weights as the operator has them: `O x C/groups x kernel`),
-//! and what is not as usual:
+//! and what is not as usual. A depthwise convolution with the 1x1 convolution behind it is `separable`, with the weights of
+//! both: `separable 1x32x112x112 32x1x3x3 16x32x1x1 pad=1 between=bias+relu6 tail=bias`.
 //!
 //! | word | says | usual |
 //! |---|---|---|
@@ -17,6 +18,7 @@
 //! | `groups=32` | groups | 1 |
 //! | `outputs=interleaved` | channel `o` of the result is of group `o % groups` | group after group |
 //! | `output_pad=1` | of a transposed convolution | 0 |
+//! | `between=bias+relu` | what is done to what a depthwise convolution makes | nothing |
 //! | `transpose=a`, `b` or `ab` | operands of a product that are stored transposed | none |
 //! | `weights=input` | the second operand is no constant | constant |
 //! | `tail=bias+relu` | what is done to each element: `bias`, `add` (another tensor), activations, in this order | nothing |
@@ -39,7 +41,7 @@ pub use print::print_layers;
 use cnnc_ir::graph::{Graph, InferError, Op, TensorType, ValueId, infer};
 use cnnc_tensor::{DType, Tensor};
 
-/// A layer: a convolution, transposed convolution or matrix product with its tail.
+/// A layer: a convolution, transposed convolution, separable convolution or matrix product with its tail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// The operator.

@@ -64,12 +64,35 @@ fn product() -> impl Strategy<Value = (Op, Vec<usize>, Vec<usize>)> {
     prop_oneof![conv, matmul]
 }
 
+/// What is done between two convolutions.
+const BETWEEN: &[&str] = &["$0", "add($0, $1)", "relu(add($0, $1))", "relu($0)", "mul($0, $1)"];
+
+/// A separable convolution of a product's window, if that is a convolution's.
+fn separable((op, x, w): &(Op, Vec<usize>, Vec<usize>), between: usize) -> Option<(Op, Vec<LayerOperand>)> {
+    let Op::Conv { window, .. } = op else { return None };
+    let ones = vec![1; window.kernel.len()];
+    let constant = |first: &[usize], rest: &[usize]| LayerOperand { dims: [first, rest].concat(), constant: true };
+    let channels = x[1];
+    let between = parse_expr(BETWEEN[between % BETWEEN.len()]).ok()?;
+    let operands = vec![
+        LayerOperand { dims: x.clone(), constant: false },
+        constant(&[channels, 1], &window.kernel),
+        constant(&[channels], &ones),
+        constant(&[w[0], channels], &ones),
+    ];
+    Some((Op::Separable { window: window.clone(), between, tail: identity() }, operands))
+}
+
 fn layer() -> impl Strategy<Value = Layer> {
     let kinds = prop::collection::vec(0..4usize, 4);
-    (product(), any::<bool>(), 0..TAILS.len(), kinds, 1..40usize, "([a-z0-9/.=#]{1,6}( [a-z#]{1,4})?)?")
-        .prop_filter_map("the window is larger than the image", |((op, x, w), constant, tail, kinds, count, note)| {
+    (product(), 0..8usize, 0..TAILS.len(), kinds, 1..40usize, "([a-z0-9/.=#]{1,6}( [a-z#]{1,4})?)?").prop_filter_map(
+        "the window is larger than the image",
+        |(product, form, tail, kinds, count, note)| {
             let operand = |dims: &[usize], constant| LayerOperand { dims: dims.to_vec(), constant };
-            let operands = vec![operand(&x, false), operand(&w, constant)];
+            let (op, operands) = match separable(&product, form).filter(|_| form < BETWEEN.len()) {
+                Some(separable) => separable,
+                None => (product.0, vec![operand(&product.1, false), operand(&product.2, form % 2 == 0)]),
+            };
             let mut layer = Layer { op, operands, count, note };
             let result = layer.result().ok()?.dims;
             let mut channel = vec![1; result.len() - 1];
@@ -86,7 +109,8 @@ fn layer() -> impl Strategy<Value = Layer> {
                 _ => operand(&channel, false),
             }));
             layer.result().is_ok().then_some(layer)
-        })
+        },
+    )
 }
 
 proptest! {

@@ -121,6 +121,24 @@ proptest! {
     }
 
     #[test]
+    fn separable_convolution(c in case(), outputs in 1usize..4) {
+        let channels = c.groups * c.group_in;
+        let ones = vec![1; c.sizes.len()];
+        let x = tensor(&[&[c.batch, channels][..], &c.sizes].concat(), c.seed);
+        let depthwise = tensor(&[&[channels, 1][..], &c.window.kernel].concat(), c.seed + 1);
+        let bias = tensor(&[&[channels][..], &ones].concat(), c.seed + 2);
+        let w = tensor(&[&[outputs, channels][..], &ones].concat(), c.seed + 3);
+        let second = tensor(&[&[outputs][..], &ones].concat(), c.seed + 4);
+        let conv = |window: &Window, groups: usize| {
+            Op::Conv { window: window.clone(), groups, interleaved: false, tail: bias_relu() }
+        };
+        let made = eval_op(&conv(&c.window, channels), &[&x, &depthwise, &bias]).unwrap().remove(0);
+        let want = eval_op(&conv(&Window::of_one_tap(ones.len()), 1), &[&made, &w, &second]).unwrap().remove(0);
+        let op = Op::Separable { window: c.window.clone(), between: bias_relu(), tail: bias_relu() };
+        prop_assert_eq!(eval_op(&op, &[&x, &depthwise, &bias, &w, &second]).unwrap().remove(0), want);
+    }
+
+    #[test]
     fn transposed_convolution(c in case(), extra in 0usize..2) {
         let channels = c.groups * c.group_in;
         let x = tensor(&[&[c.batch, channels][..], &c.sizes].concat(), c.seed);

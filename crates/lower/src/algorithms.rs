@@ -19,6 +19,7 @@ pub const ALGORITHMS: &[&Algorithm] = &[
     &crate::conv::interleaved::INTERLEAVED,
     &crate::conv::loops::CONV_LOOPS,
     &crate::conv::pointwise::POINTWISE,
+    &crate::conv::separable::SEPARABLE,
     &crate::conv::winograd::WINOGRAD,
     &crate::conv_transpose::loops::TRANSPOSED_LOOPS,
     &crate::conv_transpose::phases::TRANSPOSED_PHASES,

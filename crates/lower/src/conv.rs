@@ -16,6 +16,7 @@ mod lanewise;
 pub mod loops;
 mod plain_kernel;
 pub mod pointwise;
+pub mod separable;
 mod shape;
 mod sum;
 pub mod winograd;

@@ -12,12 +12,13 @@ use cnnc_tensor::{DType, Layout, Tensor};
 use common::{Random, targets};
 
 /// The algorithms that have parameters.
-const MULTIPLYING: [&str; 12] = [
+const MULTIPLYING: [&str; 13] = [
     "depthwise",
     "direct",
     "direct_plain",
     "direct_plain_input",
     "gemm",
+    "separable",
     "grouped",
     "grouped_dense",
     "im2col",
@@ -55,6 +56,11 @@ fn problems(random: &mut Random, lanes: usize) -> Vec<(Op, Vec<Tensor>, TensorTy
     let result = TensorType { dtype: DType::F32, dims: vec![1, 20, 9, 7], layout: blocked };
     let op = Op::ConvTranspose { window: window(0), output_pads: vec![0, 0], groups: 1, tail: tail() };
     problems.push((op, vec![x, w], result));
+    let x = random.tensor(DType::F32, &[1, 12, 9, 7]).with_layout(blocked).unwrap();
+    let weights = [[12, 1, 3, 3], [1, 12, 1, 1], [20, 12, 1, 1]].map(|dims| random.tensor(DType::F32, &dims));
+    let result = TensorType { dtype: DType::F32, dims: vec![1, 20, 5, 7], layout: blocked };
+    let op = Op::Separable { window: window(1), between: Expr::input(0), tail: tail() };
+    problems.push((op, [vec![x], weights.to_vec()].concat(), result));
     let (a, b) = (random.tensor(DType::F32, &[2, 5, 33]), random.tensor(DType::F32, &[33, 40]));
     let op = Op::MatMul { trans_a: false, trans_b: false, tail: tail() };
     problems.push((op, vec![a, b], TensorType::plain(DType::F32, &[2, 5, 40])));
@@ -64,7 +70,7 @@ fn problems(random: &mut Random, lanes: usize) -> Vec<(Op, Vec<Tensor>, TensorTy
 #[test]
 fn any_parameters_give_kernels_or_an_error() {
     let mut random = Random::new(31);
-    let keys = ["mr", "nv", "rows", "tiles", "chunk", "weights_outer", "packed", "run"];
+    let keys = ["mr", "nv", "rows", "tiles", "chunk", "weights_outer", "packed", "run", "px"];
     let (mut refused, mut lowered) = (0, 0);
     for target in targets() {
         for (op, inputs, result) in problems(&mut random, target.lanes) {

@@ -116,6 +116,7 @@ fn conversions(graph: &Graph, input: Layout, output: Layout, target: &Target) ->
     let Some((_, node)) = graph.nodes().next() else { return 0.0 };
     let (x, y) = (graph.ty(node.inputs[0]), graph.ty(node.outputs[0]));
     let usual = match node.op {
+        Op::Separable { .. } => (Layout::Blocked(target.lanes), Layout::Blocked(target.lanes)),
         Op::Conv { .. } | Op::ConvTranspose { .. } => (blocked(x.dims[1]), Layout::Blocked(target.lanes)),
         _ => (Layout::Plain, Layout::Plain),
     };

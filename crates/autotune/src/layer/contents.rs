@@ -12,12 +12,14 @@ const TAIL_SPREAD: f32 = 0.1;
 /// The contents of a layer's operands.
 pub fn of(layer: &Layer) -> Result<Vec<Tensor>, TuneError> {
     let spread = (2.0 / terms(layer) as f32).sqrt();
+    let separable = matches!(layer.op, Op::Separable { .. });
     let content = |k: usize| {
         let operand = &layer.operands[k];
         let mut tensor = seeded(&operand.ty(), k as u64 + 1).map_err(TuneError::Layer)?;
         for value in tensor.as_slice_mut::<f32>().unwrap_or_default() {
             *value = match (k, operand.constant) {
                 (1, _) => *value * spread,
+                (3, _) if separable => *value * (2.0 / operand.dims[1].max(1) as f32).sqrt(),
                 (_, true) => *value * TAIL_SPREAD,
                 (_, false) => value.abs(),
             };

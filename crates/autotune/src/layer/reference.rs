@@ -4,7 +4,7 @@ use crate::TuneError;
 use cnnc_compiler::shapes::Layer;
 use cnnc_ir::expr::{Expr, ExprBuilder, ExprNode};
 use cnnc_ir::graph::ops::{Window, group_of};
-use cnnc_ir::graph::{Op, eval_op};
+use cnnc_ir::graph::{Op, evaluate, widened};
 use cnnc_tensor::{DType, Scalar, Tensor};
 
 /// Products that are summed for a reference at most, where a sample can do.
@@ -61,14 +61,11 @@ impl Reference {
 
     /// By evaluation of the operator on operands in f64.
     fn evaluated(layer: &Layer, contents: &[Tensor]) -> Result<Reference, TuneError> {
-        let wrong = |e: String| TuneError::Layer(e);
-        let wide = contents.iter().map(|t| Tensor::from_f64(DType::F64, t.dims(), &t.to_f64_vec()));
-        let wide = wide.collect::<Result<Vec<_>, _>>().map_err(|e| wrong(e.to_string()))?;
-        let mut op = layer.op.clone();
-        if let Some(tail) = op.tail_mut() {
-            *tail = in_f64(tail);
-        }
-        let results = eval_op(&op, &wide.iter().collect::<Vec<_>>()).map_err(|e| wrong(e.to_string()))?;
+        let graph =
+            layer.graph(contents).and_then(|graph| widened(&graph)).map_err(|e| TuneError::Layer(e.to_string()))?;
+        let operands = layer.operands.iter().zip(contents).filter(|(operand, _)| !operand.constant);
+        let inputs: Vec<Tensor> = operands.map(|(_, content)| content.clone()).collect();
+        let results = evaluate(&graph, &inputs).map_err(|e| TuneError::Layer(e.to_string()))?;
         let values = results.first().map(Tensor::to_f64_vec).unwrap_or_default();
         Ok(Reference { elements: values.into_iter().enumerate().collect() })
     }

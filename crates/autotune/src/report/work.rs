@@ -30,6 +30,11 @@ impl Work {
             Op::Conv { .. } => result * product(w.dims.get(1..)?),
             // Weights are inputs x outputs of a group x window: each element of the input is added to so many sums.
             Op::ConvTranspose { .. } => product(&x.dims) * product(w.dims.get(1..)?),
+            // Each channel of each position is a sum over the window, each result one over the channels.
+            Op::Separable { .. } => {
+                let results = *layer.result().ok()?.dims.get(1)? as f64;
+                result / results * product(&w.dims) + result * *x.dims.get(1)? as f64
+            }
             Op::MatMul { trans_a, .. } => {
                 let rank = x.dims.len();
                 let inner = rank.checked_sub(if *trans_a && rank > 1 { 2 } else { 1 })?;

@@ -43,6 +43,7 @@ fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
         parse_dims(word)
     };
     let (x, w) = (operand("input")?, operand("weights")?);
+    let second = if name == "separable" { Some(operand("second weights")?) } else { None };
     let mut keys = Keys::read(words)?;
     let mut op = match name {
         "conv" => {
@@ -54,6 +55,10 @@ fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
             let output_pads = keys.axes("output_pad", window.kernel.len(), 0)?;
             Op::ConvTranspose { window, output_pads, groups: keys.number("groups", 1)?, tail: Expr::input(0) }
         }
+        "separable" => {
+            let (window, between) = (keys.window(&x, &w)?, keys.between()?);
+            Op::Separable { window, between, tail: Expr::input(0) }
+        }
         "matmul" => {
             let flags = keys.take("transpose").unwrap_or_default();
             if !["", "a", "b", "ab"].contains(&flags) {
@@ -61,11 +66,15 @@ fn parse_layer(line: &str) -> Result<Option<Layer>, String> {
             }
             Op::MatMul { trans_a: flags.contains('a'), trans_b: flags.contains('b'), tail: Expr::input(0) }
         }
-        _ => return Err(format!("unknown operator {name}: known are conv, conv_transpose and matmul")),
+        _ => return Err(format!("unknown operator {name}: known are conv, conv_transpose, separable and matmul")),
     };
-    let constant = !keys.flag("weights", "input")?;
+    let constant = second.is_some() || !keys.flag("weights", "input")?;
     let count = keys.number("count", 1)?;
-    let operands = vec![LayerOperand { dims: x, constant: false }, LayerOperand { dims: w, constant }];
+    let bias = channel_dims(&op, &x);
+    let mut operands = vec![LayerOperand { dims: x, constant: false }, LayerOperand { dims: w, constant }];
+    if let Some(second) = second {
+        operands.extend([bias, second].map(|dims| LayerOperand { dims, constant }));
+    }
     let layer = Layer { op: op.clone(), operands, count, note: note.into() };
     let result = fitting(&layer)?;
     let (expr, kinds) = keys.tail()?;
@@ -180,6 +189,19 @@ impl<'a> Keys<'a> {
             pads_begin: parse_axes("pad", begin, rank)?,
             pads_end: parse_axes("pad", end, rank)?,
         })
+    }
+
+    /// What is done between two convolutions, to `$0` with the bias `$1`.
+    fn between(&mut self) -> Result<Expr, String> {
+        let Some(text) = self.take("between") else { return Ok(Expr::input(0)) };
+        let expr = match text.contains(['$', '(']) {
+            true => parse_expr(text).map_err(|e| format!("between: {e}"))?,
+            false => match tail::of_words(&text.split('+').collect::<Vec<_>>()) {
+                Some((expr, operands)) if operands.is_empty() || operands == ["bias"] => expr,
+                _ => return Err(format!("between={text}: its words are {}, without add", tail::known())),
+            },
+        };
+        if expr.input_count() > 2 { Err(format!("between={text} reads more than a bias")) } else { Ok(expr) }
     }
 
     /// The tail and the kinds of its operands.

@@ -13,8 +13,10 @@ pub fn print_layers(layers: &[Layer]) -> String {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.op.name())?;
-        for operand in &self.operands[..2] {
-            write!(f, " {}", dims(&operand.dims))?;
+        // The bias between two convolutions has the channels of the first.
+        let named: &[usize] = if let Op::Separable { .. } = self.op { &[0, 1, 3] } else { &[0, 1] };
+        for &operand in named {
+            write!(f, " {}", dims(&self.operands[operand].dims))?;
         }
         match &self.op {
             Op::Conv { window, groups, interleaved, .. } => {
@@ -24,6 +26,12 @@ impl fmt::Display for Layer {
             Op::ConvTranspose { window, output_pads, groups, .. } => {
                 write_window(f, window, *groups)?;
                 write_axes(f, "output_pad", output_pads, 0)?;
+            }
+            Op::Separable { window, between, .. } => {
+                write_window(f, window, 1)?;
+                let words = tail::words_for(between, &["bias"]).or_else(|| tail::words_for(between, &[]));
+                let words = words.unwrap_or_else(|| between.to_string().replace(' ', ""));
+                f.write_str(&if between.is_identity() { String::new() } else { format!(" between={words}") })?;
             }
             Op::MatMul { trans_a, trans_b, .. } if *trans_a || *trans_b => {
                 write!(f, " transpose={}{}", if *trans_a { "a" } else { "" }, if *trans_b { "b" } else { "" })?;
@@ -46,8 +54,8 @@ impl fmt::Display for Layer {
 
 impl Layer {
     fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((expr, _)) = self.op.tail() else { return Ok(()) };
-        let operands = &self.operands[2..];
+        let Some((expr, fixed)) = self.op.tail() else { return Ok(()) };
+        let operands = &self.operands[fixed..];
         if expr.is_identity() && operands.is_empty() {
             return Ok(());
         }

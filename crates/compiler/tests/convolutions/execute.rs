@@ -38,6 +38,7 @@ impl Convolution<'_> {
         pick: &mut dyn FnMut(usize) -> usize,
     ) -> (Vec<Lowered>, Machine) {
         let blocked = Layout::Blocked(target.lanes);
+        let fixed = self.op.tail().map_or(0, |(_, fixed)| fixed);
         let mut all = vec![];
         let mut kernels: Vec<Kernel> = vec![];
         for (of_x, of_result) in [(blocked, blocked), (Layout::Plain, blocked), (Layout::Plain, Layout::Plain)] {
@@ -45,7 +46,7 @@ impl Convolution<'_> {
             for (k, input) in inputs.iter_mut().enumerate() {
                 // The weights and one value per channel stay plain.
                 let layout = if k == 0 { of_x } else { of_result };
-                if k == 0 || input.dims() == self.result {
+                if k == 0 || (k >= fixed && input.dims() == self.result) {
                     *input = input.with_layout(layout).unwrap();
                 }
             }

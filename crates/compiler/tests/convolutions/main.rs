@@ -11,11 +11,14 @@ mod execute;
 #[path = "../../../codegen/tests/machine/mod.rs"]
 mod machine;
 mod problem;
+mod separable;
 
 use cnnc_codegen::Backend;
 use cnnc_compiler::detect_target;
 use cnnc_tensor::{Isa, Target};
+use execute::Convolution;
 use problem::{Problem, Random};
+use separable::Pair;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +58,33 @@ fn targets() -> Vec<(Target, Backend)> {
 
 #[test]
 fn every_candidate_keeps_its_declared_error() {
+    run(&|seed, most, targets, summary| {
+        let mut random = Random(seed as u64);
+        let problem = Problem::random(&mut random, LARGEST);
+        let operands = problem.operands(&mut random);
+        let convolution = Convolution { op: problem.op(), operands: &operands, result: problem.result() };
+        let named = (problem.to_string(), problem.terms());
+        check(named, &convolution, problem.exact(&operands), (seed, &mut random), most, targets, summary)
+    });
+}
+
+#[test]
+fn every_separable_candidate_keeps_its_declared_error() {
+    run(&|seed, most, targets, summary| {
+        let mut random = Random(seed as u64);
+        let pair = Pair::random(&mut random, LARGEST);
+        let operands = pair.operands(&mut random);
+        let convolution = Convolution { op: pair.op(), operands: &operands, result: pair.second.result() };
+        let named = (pair.to_string(), pair.second.terms());
+        check(named, &convolution, pair.exact(&operands), (seed, &mut random), most, targets, summary)
+    });
+}
+
+/// What is wrong with the problem of a seed, on so many candidates of each algorithm.
+type Check<'a> = dyn Fn(usize, usize, &[(Target, Backend)], &Mutex<Summary>) -> Vec<String> + Sync + 'a;
+
+/// Checks all problems on all processors.
+fn run(check: &Check) {
     let (count, seed) = (number("CNNC_CONVOLUTIONS", PROBLEMS), number("CNNC_CONVOLUTIONS_SEED", 1));
     let most = if std::env::var_os("CNNC_CONVOLUTIONS").is_some() { SAMPLED_LONG } else { SAMPLED };
     let targets = targets();
@@ -83,19 +113,22 @@ fn every_candidate_keeps_its_declared_error() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Checks the problem of a seed on so many candidates of each algorithm; returns what is wrong.
-fn check(seed: usize, most: usize, targets: &[(Target, Backend)], summary: &Mutex<Summary>) -> Vec<String> {
-    let mut random = Random(seed as u64);
-    let problem = Problem::random(&mut random, LARGEST);
-    let operands = problem.operands(&mut random);
-    let (exact, scale) = problem.exact(&operands);
-    let bucket = usize::BITS - problem.terms().leading_zeros();
+/// Checks a convolution, named and of so many terms, whose exact result and scale are given.
+fn check(
+    (problem, terms): (String, usize),
+    convolution: &Convolution,
+    (exact, scale): (Vec<f64>, f64),
+    (seed, random): (usize, &mut Random),
+    most: usize,
+    targets: &[(Target, Backend)],
+    summary: &Mutex<Summary>,
+) -> Vec<String> {
+    let bucket = usize::BITS - terms.leading_zeros();
     let mut failures = vec![];
     for (k, (target, backend)) in targets.iter().enumerate() {
         let target = Target { threads: 1 + (seed + k) % 3, ..target.clone() };
         let mut pick = |candidates: usize| random.below(candidates);
-        let region = execute::Convolution { op: problem.op(), operands: &operands, result: problem.result() };
-        let (all, machine) = region.lower_all(&target, *backend, most, &mut pick);
+        let (all, machine) = convolution.lower_all(&target, *backend, most, &mut pick);
         assert!(!all.is_empty(), "no candidate for {problem}");
         for lowered in &all {
             let name = lowered.algorithm.name;

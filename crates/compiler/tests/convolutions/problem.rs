@@ -23,7 +23,8 @@ impl Random {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+    /// One of a list.
+    pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
     }
 
@@ -195,7 +196,7 @@ impl Problem {
     /// to cancel everywhere (a result of few elements can be arbitrarily small) the size that sums of these terms
     /// usually have, the root of the mean over the elements of the sum of the squared products.
     pub fn exact(&self, operands: &[Tensor]) -> (Vec<f64>, f64) {
-        let values: Vec<&[f32]> = operands.iter().map(|t| t.as_slice::<f32>().unwrap()).collect();
+        let values: Vec<Vec<f64>> = operands.iter().map(Tensor::to_f64_vec).collect();
         let (input, output) = (three(&self.input, 1), three(&self.output(), 1));
         let [kernel, strides, dilations] =
             [&self.window.kernel, &self.window.strides, &self.window.dilations].map(|list| three(list, 1));
@@ -221,15 +222,15 @@ impl Problem {
                             let (Some(d), Some(h), Some(w)) = (from(0), from(1), from(2)) else { continue };
                             let x = values[0][((channel * input[0] + d) * input[1] + h) * input[2] + w];
                             let weight = values[1][(o * per_in + c) * kernel.iter().product::<usize>() + tap];
-                            let product = f64::from(x) * f64::from(weight);
+                            let product = x * weight;
                             sum += product;
                             squares += product * product;
                         }
                     }
                     if self.tail != Tail::Nothing {
-                        sum += f64::from(values[2][o]);
+                        sum += values[2][o];
                         if self.tail == Tail::Residual {
-                            sum += f64::from(values[3][result.len()]);
+                            sum += values[3][result.len()];
                         }
                         sum = sum.max(0.0);
                     }

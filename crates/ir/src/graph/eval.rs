@@ -44,6 +44,7 @@ fn dispatch(op: &Op, inputs: &[&Tensor], results: &[TensorType]) -> Evaluated {
         Op::Map { expr, .. } => map::eval(expr, inputs, ty),
         Op::Conv { window, groups, interleaved, tail } => conv::eval(window, (*groups, *interleaved), tail, inputs, ty),
         Op::ConvTranspose { window, groups, tail, .. } => conv_transpose::eval(window, *groups, tail, inputs, ty),
+        Op::Separable { window, between, tail } => separable::eval(window, between, tail, inputs, ty),
         Op::MatMul { trans_a, trans_b, tail } => matmul::eval(*trans_a, *trans_b, tail, inputs, ty),
         Op::Pool { kind, window, count_pads_end, column_major, .. } => {
             pool::eval(*kind, window, count_pads_end, *column_major, inputs, results)

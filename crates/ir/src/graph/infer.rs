@@ -47,6 +47,7 @@ fn dispatch(op: &Op, inputs: &[&TensorType]) -> Inferred {
         Op::ConvTranspose { window, output_pads, groups, tail } => {
             conv_transpose::infer(window, output_pads, *groups, tail, inputs)
         }
+        Op::Separable { window, between, tail } => separable::infer(window, between, tail, inputs),
         Op::MatMul { trans_a, trans_b, tail } => matmul::infer(*trans_a, *trans_b, tail, inputs),
         Op::Pool { kind, window, count_pads_end, indices, .. } => {
             pool::infer(*kind, window, count_pads_end, *indices, inputs)

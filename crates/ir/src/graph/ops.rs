@@ -35,6 +35,7 @@ pub(super) mod reshape;
 pub(super) mod resize;
 pub(super) mod scatter_elements;
 pub(super) mod scatter_nd;
+pub(super) mod separable;
 pub(super) mod slice;
 pub(super) mod softmax;
 mod strided;
@@ -160,6 +161,17 @@ pub enum Op {
         /// Number of groups.
         groups: usize,
         /// Tail.
+        tail: Expr,
+    },
+    /// Depthwise convolution and the 1x1 convolution of what it makes, which nobody else reads. Operands
+    /// `x [N, C, spatial..]`, depthwise weights `[C, 1, kernel..]`, a bias `[C, 1, ..]`, weights `[O, C, 1, ..]`, tail
+    /// operands. Result `[N, O, ..]`. Made where both together take less time than one after the other.
+    Separable {
+        /// Window of the depthwise convolution.
+        window: Window,
+        /// What is done to each of its results: `$0` is the sum, `$1` the bias.
+        between: Expr,
+        /// Tail of the 1x1 convolution.
         tail: Expr,
     },
     /// Batched matrix product: operands `a [.., M, K]`, `b [.., K, N]` (before the transposes), both of rank 2 or more,
@@ -395,6 +407,7 @@ impl Op {
             Op::Map { .. } => "map",
             Op::Conv { .. } => "conv",
             Op::ConvTranspose { .. } => "conv_transpose",
+            Op::Separable { .. } => "separable",
             Op::MatMul { .. } => "matmul",
             Op::Pool { .. } => "pool",
             Op::Reduce { .. } => "reduce",
@@ -429,6 +442,7 @@ impl Op {
     pub fn tail(&self) -> Option<(&Expr, usize)> {
         match self {
             Op::Conv { tail, .. } | Op::ConvTranspose { tail, .. } | Op::MatMul { tail, .. } => Some((tail, 2)),
+            Op::Separable { tail, .. } => Some((tail, 4)),
             Op::Normalize { tail, .. } => Some((tail, 1)),
             _ => None,
         }
@@ -439,6 +453,7 @@ impl Op {
         match self {
             Op::Conv { tail, .. }
             | Op::ConvTranspose { tail, .. }
+            | Op::Separable { tail, .. }
             | Op::MatMul { tail, .. }
             | Op::Normalize { tail, .. } => Some(tail),
             _ => None,

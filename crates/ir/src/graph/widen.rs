@@ -88,6 +88,9 @@ fn widened_op(op: &Op) -> Op {
     } else if let Some(tail) = op.tail_mut() {
         *tail = widened_expr(tail);
     }
+    if let Op::Separable { between, .. } = &mut op {
+        *between = widened_expr(between);
+    }
     op
 }
 

@@ -82,7 +82,7 @@ impl Choices<'_> {
 pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
     let mut c = Choices(bytes);
     let c = &mut c;
-    let kind = c.below(30);
+    let kind = c.below(31);
     let rank = 1 + c.below(3);
     let axis = c.below(4);
     match kind {
@@ -98,6 +98,7 @@ pub fn random_op(bytes: &mut dyn Iterator<Item = u8>) -> Op {
             let (window, output_pads) = (c.window(rank), c.list(rank, 2));
             Op::ConvTranspose { window, output_pads, groups: 1 + c.below(2), tail: c.expr() }
         }
+        29 => Op::Separable { window: c.window(rank), between: c.expr(), tail: c.expr() },
         3 => Op::MatMul { trans_a: c.flag(), trans_b: c.flag(), tail: c.expr() },
         4 => {
             let kind = c.of(&[

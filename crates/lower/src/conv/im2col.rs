@@ -9,7 +9,7 @@ use super::dense;
 use super::shape::of_flat_pixels;
 use super::sum::dense_sum;
 use crate::scalar_sum::serial;
-use crate::tiled::{self, Channels, Input, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
+use crate::tiled::{self, Channels, Fill, Input, RowAxis, TiledSum, Tiling, WindowAxis, illegal};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
@@ -96,13 +96,10 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
     let tiling = Tiling { tiles: run / tiling.mr, ..tiling };
     let sum = sum(&shape, target, &tiling);
     tiled::check(region, candidate, &sum, &tiling)?;
-    let copy = Copy { shape: &shape, lanes: target.lanes, run };
-    let fill = |b: &mut KernelBuilder, buffers: (Buf, Buf), batch: &[Val], item: Val| {
-        copy.emit(b, buffers, batch[0], item);
-    };
+    let mut copy = Copy { shape: &shape, lanes: target.lanes, run };
     let elems = window_elems(&shape, target.lanes) * run;
-    let input = Input::Copied(Operand::Input(0), elems, &fill);
-    Ok(tiled::whole(tiled::emit(IM2COL.name, region, &sum, &tiling, &input)))
+    let input = Input::Copied(Operand::Input(0), elems, &mut copy);
+    Ok(tiled::whole(tiled::emit(IM2COL.name, region, &sum, &tiling, input)))
 }
 
 /// The copy of the windows of a run of pixels.
@@ -112,9 +109,9 @@ struct Copy<'a> {
     run: usize,
 }
 
-impl Copy<'_> {
-    fn emit(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), image: Val, item: Val) {
-        let shape = self.shape;
+impl Fill for Copy<'_> {
+    fn emit(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), batch: &[Val], item: Val) {
+        let (shape, image) = (self.shape, batch[0]);
         let first = b.scale(item, self.run as i64);
         let all = b.index(shape.pixels() as i64);
         let left = b.sub(all, first);
@@ -130,7 +127,9 @@ impl Copy<'_> {
             self.taps(b, buffers, &outputs, 0, (x, to, None));
         });
     }
+}
 
+impl Copy<'_> {
     /// Taps of an axis; `at` is the input element and the place in the copy so far, and whether the input exists.
     fn taps(
         &self,

@@ -13,7 +13,7 @@ use super::dense;
 use super::shape::of_flat_pixels;
 use super::sum::dense_sum;
 use crate::scalar_sum::serial;
-use crate::tiled::{self, Input, ResultPlace, RowAxis, Scattered, TiledSum, Tiling, WindowAxis, illegal};
+use crate::tiled::{self, Fill, Input, ResultPlace, RowAxis, Scattered, TiledSum, Tiling, WindowAxis, illegal};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
@@ -131,13 +131,10 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
     let sum = sum(&shape, target, &tiling);
     tiled::check(region, candidate, &sum, &tiling)?;
     let run = tiling.tiles * tiling.mr;
-    let copy = Copy { shape: &shape, lanes: target.lanes, run, extents: copied(&shape, run) };
-    let fill = |b: &mut KernelBuilder, buffers: (Buf, Buf), batch: &[Val], item: Val| {
-        copy.emit(b, buffers, batch[0], item);
-    };
+    let mut copy = Copy { shape: &shape, lanes: target.lanes, run, extents: copied(&shape, run) };
     let elems = copied_elems(&shape, run, target.lanes);
-    let input = Input::Copied(Operand::Input(0), elems, &fill);
-    Ok(tiled::whole(tiled::emit(IMPLICIT_GEMM.name, region, &sum, &tiling, &input)))
+    let input = Input::Copied(Operand::Input(0), elems, &mut copy);
+    Ok(tiled::whole(tiled::emit(IMPLICIT_GEMM.name, region, &sum, &tiling, input)))
 }
 
 /// The copy of the slices that a run of pixels reads.
@@ -148,9 +145,9 @@ struct Copy<'a> {
     extents: Vec<usize>,
 }
 
-impl Copy<'_> {
-    fn emit(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), image: Val, item: Val) {
-        let shape = self.shape;
+impl Fill for Copy<'_> {
+    fn emit(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), batch: &[Val], item: Val) {
+        let (shape, image) = (self.shape, batch[0]);
         let position = b.scale(item, self.run as i64);
         let slice = b.unflatten(position, &shape.output)[0];
         let first = b.scale(slice, shape.window.strides[0] as i64);
@@ -163,7 +160,9 @@ impl Copy<'_> {
             self.axis(b, buffers, 0, first, (x, place));
         });
     }
+}
 
+impl Copy<'_> {
     /// The copy along an axis, whose first input stands at `first` of the padded ones; `at` is where that is and where it
     /// goes, along the axes before.
     fn axis(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), axis: usize, first: Val, at: (Val, Val)) {

@@ -110,7 +110,7 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
         outputs: region.outputs.clone(),
     };
     tiled::check(&sums, candidate, &sum, &tiling)?;
-    let emitted = tiled::emit(INTERLEAVED.name, &sums, &sum, &tiling, &Input::Direct(Operand::Input(0)));
+    let emitted = tiled::emit(INTERLEAVED.name, &sums, &sum, &tiling, Input::Direct(Operand::Input(0)));
     let mut lowering = LoweringBuilder::default();
     let result = &region.outputs[0];
     let elems = elements(result);

@@ -110,11 +110,7 @@ impl Lanewise {
         let tail = Tail::declare(&mut b, region);
         let out = b.buffer("out", DType::F32, elements(&region.outputs[0]), Role::Write);
         let in_place = tail.in_place(&mut b, out);
-        let mut axes = self.axes();
-        let columns = axes.pop().unwrap_or(RowAxis { axis: WindowAxis::plain(1), x_stride: 0, w_stride: 0 });
-        let segments = columns.axis.segments(self.pixels);
-        let kernel = Emitter { conv: self, tail: &tail, buffers: (x, w, out), rows: axes, columns, segments };
-        kernel.emit(&mut b);
+        LanewiseEmitter::new(self, &tail, (x, w, out)).emit(&mut b);
         let mut lowering = LoweringBuilder::default();
         let mut operands = vec![Operand::Input(0), Operand::Input(1)];
         operands.extend(tail.operands());
@@ -125,7 +121,8 @@ impl Lanewise {
     }
 }
 
-struct Emitter<'a> {
+/// Emits the loops of a convolution of small groups.
+pub struct LanewiseEmitter<'a> {
     conv: &'a Lanewise,
     tail: &'a Tail,
     buffers: (Buf, Buf, Buf),
@@ -134,7 +131,15 @@ struct Emitter<'a> {
     segments: Vec<Segment>,
 }
 
-impl Emitter<'_> {
+impl<'a> LanewiseEmitter<'a> {
+    /// For the buffers of input, packed weights and result.
+    pub fn new(conv: &'a Lanewise, tail: &'a Tail, buffers: (Buf, Buf, Buf)) -> LanewiseEmitter<'a> {
+        let mut rows = conv.axes();
+        let columns = rows.pop().unwrap_or(RowAxis { axis: WindowAxis::plain(1), x_stride: 0, w_stride: 0 });
+        let segments = columns.axis.segments(conv.pixels);
+        LanewiseEmitter { conv, tail, buffers, rows, columns, segments }
+    }
+
     fn emit(&self, b: &mut KernelBuilder) {
         let shape = &self.conv.shape;
         let extents: Vec<usize> = self.rows.iter().map(|r| r.axis.outputs).collect();
@@ -155,12 +160,18 @@ impl Emitter<'_> {
             serial(b, (zero, count), |b, k| {
                 let row = b.add(first, k);
                 let outputs = b.unflatten(row, &extents);
-                self.row(b, at[0], at[1], row, &outputs);
+                let (size, columns) = (shape.pixels(), self.columns.axis.outputs);
+                let terms = [(at[0], blocks * size), (at[1], size), (row, columns)];
+                let out = b.address(0, &terms.map(|(v, elems)| (v, (elems * self.conv.lanes) as i64)));
+                self.row(b, (at[0], at[1], &outputs), out);
             });
         });
     }
 
-    fn row(&self, b: &mut KernelBuilder, image: Val, block: Val, row: Val, outputs: &[Val]) {
+    /// A row of an image and block of output channels, the coordinates of its other axes given, whose result is to stand
+    /// at element `out`.
+    pub fn row(&self, b: &mut KernelBuilder, place: (Val, Val, &[Val]), out: Val) {
+        let (image, block, outputs) = place;
         let (conv, shape) = (self.conv, &self.conv.shape);
         let lanes = conv.lanes as i64;
         let pixels = shape.input_pixels() as i64;
@@ -177,10 +188,6 @@ impl Emitter<'_> {
         }
         let x = b.address(0, &x_terms);
         let w = b.scale(block, (shape.taps() * shape.group_channels()) as i64 * lanes);
-        let blocks = shape.outputs.div_ceil(conv.lanes) as i64;
-        let size = shape.pixels() as i64 * lanes;
-        let columns = self.columns.axis.outputs as i64;
-        let out = b.address(0, &[(image, blocks * size), (block, size), (row, columns * lanes)]);
         for segment in &self.segments {
             b.serial(0, segment.tiles as i64, |b, tile| {
                 let first = b.address(segment.first as i64, &[(tile, segment.outputs as i64)]);
@@ -191,7 +198,7 @@ impl Emitter<'_> {
                 let acc: Vec<Var> = (0..segment.outputs).map(|_| b.var(ty)).collect();
                 acc.iter().for_each(|&var| b.set(var, zero));
                 self.over_rows(b, &acc, segment, &taps, x, w);
-                self.store(b, &acc, (image, block, outputs), first, out);
+                self.store(b, &acc, place, first, out);
             });
         }
     }

@@ -180,7 +180,7 @@ fn lower(region: &Region, candidate: &Candidate, target: &Target) -> Result<Lowe
     let mut in_place = vec![];
     for sum in sums(region, &shape, target, tiling.nv) {
         tiled::check(region, candidate, &sum, &tiling)?;
-        let emitted = tiled::emit(TRANSPOSED_PHASES.name, region, &sum, &tiling, &Input::Direct(Operand::Input(0)));
+        let emitted = tiled::emit(TRANSPOSED_PHASES.name, region, &sum, &tiling, Input::Direct(Operand::Input(0)));
         lowering.call(emitted.kernel, emitted.operands);
         in_place = emitted.in_place;
     }

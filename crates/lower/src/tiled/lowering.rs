@@ -29,7 +29,7 @@ pub fn illegal(region: &Region, candidate: &Candidate, why: &str) -> LowerError 
 /// The lowering of a sum whose input is operand 0 and whose (packed) weights are operand 1.
 pub fn lower(region: &Region, candidate: &Candidate, sum: &TiledSum, tiling: &Tiling) -> Result<Lowering, LowerError> {
     check(region, candidate, sum, tiling)?;
-    let emitted = emit(&candidate.algorithm, region, sum, tiling, &Input::Direct(Operand::Input(0)));
+    let emitted = emit(&candidate.algorithm, region, sum, tiling, Input::Direct(Operand::Input(0)));
     Ok(whole(emitted))
 }
 

@@ -22,20 +22,28 @@ pub struct Emitted {
     pub in_place: Vec<usize>,
 }
 
-/// Copies what a work item reads: from the operand to the private copy, for batch coordinates and an item number.
-pub type Fill<'a> = dyn Fn(&mut KernelBuilder, (Buf, Buf), &[Val], Val) + 'a;
+/// Makes what a work item reads.
+pub trait Fill {
+    /// Declares what it reads beside the operand; returns what these buffers are bound to.
+    fn declare(&mut self, _: &mut KernelBuilder) -> Vec<Operand> {
+        vec![]
+    }
+
+    /// From the operand to the private copy, for batch coordinates and an item number.
+    fn emit(&self, b: &mut KernelBuilder, buffers: (Buf, Buf), batch: &[Val], item: Val);
+}
 
 /// Where the sum's input comes from.
 pub enum Input<'a> {
     /// Read in place.
     Direct(Operand),
     /// Each work item copies its part to scratch of so many elements first, and then computes all result vectors.
-    Copied(Operand, usize, &'a Fill<'a>),
+    Copied(Operand, usize, &'a mut dyn Fill),
 }
 
 /// The kernel of a sum under a tiling. `input` is a value of the type of operand 0, the weights are operand 1 of the
 /// region. The sum must not be empty.
-pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: &Input) -> Emitted {
+pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input: Input) -> Emitted {
     let mut b = KernelBuilder::new(name);
     let from = b.buffer("x", DType::F32, elements(&region.inputs[0]), Role::Read);
     let w = b.buffer("w", DType::F32, elements(&region.inputs[1]), Role::Read);
@@ -44,13 +52,17 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     let out = b.buffer("out", DType::F32, elements(result), Role::Write);
     let in_place = tail.in_place(&mut b, out);
 
-    let (operand, x) = match input {
-        Input::Direct(operand) => (*operand, from),
-        Input::Copied(operand, size, _) => (*operand, b.buffer("copy", DType::F32, *size, Role::Scratch)),
+    let (operand, x, fill) = match input {
+        Input::Direct(operand) => (operand, from, None),
+        Input::Copied(operand, size, fill) => (operand, b.buffer("copy", DType::F32, size, Role::Scratch), Some(fill)),
     };
     let mut operands = vec![operand, Operand::Input(1)];
     operands.extend(tail.operands());
     operands.push(Operand::Output(0));
+    let fill = fill.map(|fill| {
+        operands.extend(fill.declare(&mut b));
+        &*fill
+    });
 
     let row_count = sum.row_count();
     let by_columns = tiling.is_by_columns(sum);
@@ -80,12 +92,12 @@ pub fn emit(name: &str, region: &Region, sum: &TiledSum, tiling: &Tiling, input:
     };
 
     let mut extents: Vec<usize> = sum.batch.iter().map(|axis| axis.extent).collect();
-    if let Input::Copied(_, _, fill) = input {
+    if let Some(fill) = fill {
         extents.push(items);
         b.parallel(extents.iter().product(), |b, index| {
             let mut batch = b.unflatten(index, &extents);
             let Some(item) = batch.pop() else { return };
-            fill(b, (from, x), &batch, item);
+            fill.emit(b, (from, x), &batch, item);
             b.serial(0, bundles as i64, |b, bundle| nest.work_item(b, Item { batch, bundle, item }, bundles));
         });
         return Emitted { kernel: b.finish(), operands, in_place };

@@ -4,8 +4,8 @@ use cnnc_autotune::database::Limits;
 use cnnc_autotune::{Database, DatabaseError, Setting, Workload, revision};
 use cnnc_cli::CliError;
 use cnnc_compiler::shapes::layers_of;
-use cnnc_compiler::{Choices, MeasuredWay, Options};
-use cnnc_ir::graph::{Graph, parse_candidate};
+use cnnc_compiler::{Choices, MeasuredWay, Options, fuse_separable};
+use cnnc_ir::graph::{Graph, Op, parse_candidate};
 use cnnc_runtime::machine::fingerprint;
 use cnnc_tensor::{Layout, Target, Term};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,11 @@ fn add(choices: &mut Choices, database: &Database, graph: &Graph, options: &Opti
     let limits = Limits { max_error: bounds.max_error, max_workspace: bounds.workspace() as u64 };
     for target in &options.targets {
         let setting = setting(options, target);
-        for layer in layers_of(graph) {
+        // Pairs of layers may be one, and be measured as that.
+        let fused = fuse_separable(graph, target, &Choices::default());
+        let mut layers = layers_of(graph);
+        layers.extend(fused.iter().flat_map(layers_of).filter(|l| matches!(l.op, Op::Separable { .. })));
+        for layer in layers {
             let workload = Workload(layer.workload());
             for ranked in database.best(&setting, &workload, limits, usize::MAX)? {
                 let trial = &ranked.trial;

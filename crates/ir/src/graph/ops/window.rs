@@ -5,6 +5,18 @@ use super::check::{ensure, one_each};
 use crate::graph::TensorType;
 
 impl Window {
+    /// The window of one element of so many axes, in steps of one.
+    pub fn of_one_tap(rank: usize) -> Window {
+        let (ones, zeros) = (vec![1; rank], vec![0; rank]);
+        Window {
+            kernel: ones.clone(),
+            strides: ones.clone(),
+            dilations: ones,
+            pads_begin: zeros.clone(),
+            pads_end: zeros,
+        }
+    }
+
     /// Checks the geometry against an operand `[N, C, spatial..]`.
     pub(super) fn check(&self, x: &TensorType) -> Result<(), String> {
         ensure((3..=5).contains(&x.dims.len()), || format!("takes 1 to 3 spatial axes, got {x}"))?;

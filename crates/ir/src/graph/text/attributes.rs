@@ -51,7 +51,7 @@ pub(super) fn parse(name: &str, cursor: &mut Cursor) -> Result<Op, String> {
             let field = fields(&mut op).into_iter().find(|(k, _)| *k == key);
             let (_, mut value) = field.ok_or_else(|| format!("{name} has no attribute {key}"))?;
             value.read(text).ok_or_else(|| match parse_expr(text) {
-                Err(why) if matches!(key, "tail" | "expr") => format!("{key}: {why}"),
+                Err(why) if matches!(key, "tail" | "between" | "expr") => format!("{key}: {why}"),
                 _ => format!("{:?} is no {key}", text.chars().take(40).collect::<String>()),
             })?;
         }
@@ -68,7 +68,10 @@ fn fill(op: &mut Op) {
         }
     };
     match op {
-        Op::Conv { window, .. } | Op::ConvTranspose { window, .. } | Op::Pool { window, .. } => {
+        Op::Conv { window, .. }
+        | Op::ConvTranspose { window, .. }
+        | Op::Separable { window, .. }
+        | Op::Pool { window, .. } => {
             let len = window.kernel.len();
             usual(&mut window.strides, len, 1);
             usual(&mut window.dilations, len, 1);
@@ -92,6 +95,7 @@ fn blank(name: &str) -> Option<Op> {
         "map" => Op::Map { expr: tail, dims: vec![] },
         "conv" => Op::Conv { window, groups: 1, interleaved: false, tail },
         "conv_transpose" => Op::ConvTranspose { window, output_pads: vec![], groups: 1, tail },
+        "separable" => Op::Separable { window, between: Expr::input(0), tail },
         "matmul" => Op::MatMul { trans_a: false, trans_b: false, tail },
         "pool" => {
             let (kind, count_pads_end) = (PoolKind::Max, vec![]);
@@ -149,6 +153,11 @@ fn fields(op: &mut Op) -> Vec<Field<'_>> {
                 ("groups", Box::new(groups)),
                 ("tail", Box::new(tail)),
             ]);
+            fields
+        }
+        Op::Separable { window, between, tail } => {
+            let mut fields = window_fields(window);
+            fields.extend([("between", Box::new(between) as Box<dyn Attribute>), ("tail", Box::new(tail))]);
             fields
         }
         Op::MatMul { trans_a, trans_b, tail } => {

@@ -5,7 +5,7 @@ use crate::failure;
 use crate::shapes::read_list;
 use cnnc_autotune::layer::contents;
 use cnnc_cli::CliError;
-use cnnc_compiler::{Options, import_and_optimize, ways};
+use cnnc_compiler::{Choices, Options, fuse_separable, import_and_optimize, ways};
 use cnnc_ir::graph::Graph;
 use cnnc_lower::Breadth;
 use cnnc_tensor::Target;
@@ -62,7 +62,13 @@ pub fn load(paths: &[PathBuf], options: &Options, target: &Target) -> Result<Vec
 
 fn import(path: &Path, options: &Options, target: &Target) -> Result<Network, CliError> {
     let graph = import_and_optimize(path, options, &mut |_, _| Ok(())).map_err(failure::compile)?;
-    let by_estimate = spots(&graph, target, &options.bounds)?;
+    // Pairs of layers that are one are tuned as one, unless they do not keep to a bound so.
+    let fused = fuse_separable(&graph, target, &Choices::default());
+    let fused = fused.and_then(|graph| Some((spots(&graph, target, &options.bounds).ok()?, graph)));
+    let (by_estimate, graph) = match fused {
+        Some(fused) => fused,
+        None => (spots(&graph, target, &options.bounds)?, graph),
+    };
     Ok(Network { path: path.to_path_buf(), graph: Some(graph), by_estimate, settled: None })
 }
 
