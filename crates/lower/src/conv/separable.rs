@@ -108,8 +108,9 @@ fn sum(shape: &ConvShape, lanes: usize, tiling: &Tiling) -> TiledSum {
 
 fn of(region: &Region, candidate: &Candidate, target: &Target) -> Option<(Parts, Lanewise, ConvShape, Tiling)> {
     let (parts, first, second) = fits(region, target)?;
-    let get = |key: &str| usize::try_from(*candidate.params.get(key)?).ok().filter(|&v| (1..=1 << 20).contains(&v));
+    let get = |key: &str| usize::try_from(*candidate.params.get(key)?).ok().filter(|&v| v > 0);
     let (mr, nv, rows) = (get("mr")?, get("nv")?, get("rows")?.min(rows(&second)));
+    (mr <= 64 && nv <= 64 && mr * nv <= 64).then_some(())?;
     let chunk = second.channels.div_ceil(target.lanes);
     let tiling = Tiling { mr, nv, rows, tiles: 1, chunk, weights_outer: false };
     let conv = Lanewise::new(first, target, get("px").filter(|&px| px <= 64)?, rows)?;
