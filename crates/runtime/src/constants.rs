@@ -1,9 +1,10 @@
 //! Where a model's constants are.
 //!
-//! Those of an artifact are copied to huge pages, once a model: a file's small pages lie anywhere in memory, so that each
-//! begins with a TLB miss and ends what the processor fetches ahead; networks whose weights come from memory run 2 to 7%
-//! faster, and one and the same artifact no longer 2% faster from one file than from another. The pages of the file are
-//! given back piece by piece, so that nothing counts twice. What is too small for a huge page stays in the mapped file.
+//! Those of an artifact are copied to huge pages, once a model. How the page cache holds a file is up to chance and to its
+//! age: in large pieces, or in small pages that lie anywhere in memory, each of which begins with a TLB miss and ends what
+//! the processor fetches ahead. Networks whose weights come from memory ran up to 8% slower from a file of an hour before,
+//! and one and the same artifact 2% slower from one file than from another. The pages of the file are given back piece by
+//! piece, so that nothing counts twice. What is too small for a huge page stays in the mapped file.
 
 use crate::memory::{HUGE_PAGE, Pages};
 use cnnc_artifact::{Place, Plan, Reader};
