@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release -p cnnc "$@"
-cnnc=target/release/cnnc
+cnnc=${CARGO_TARGET_DIR:-target}/release/cnnc
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 set -x
