@@ -27,6 +27,9 @@ pub fn fuse_separable(graph: &Graph, target: &Target, choices: &Choices) -> Opti
         (alone && pair.is_chosen(target, choices)).then_some((id, pair))
     };
     let pairs: HashMap<NodeId, Pair> = graph.nodes().filter_map(pair).collect();
+    if pairs.is_empty() {
+        return None;
+    }
     let before: HashSet<NodeId> = pairs.values().map(|pair| pair.before).collect();
     let mut rewriter = Rewriter::new(graph);
     for (id, node) in graph.nodes() {
@@ -38,7 +41,7 @@ pub fn fuse_separable(graph: &Graph, target: &Target, choices: &Choices) -> Opti
             rewriter.copy(id);
         }
     }
-    (!pairs.is_empty()).then(|| rewriter.finish())
+    Some(rewriter.finish())
 }
 
 /// A depthwise convolution and the 1x1 convolution of its result.
@@ -113,6 +116,10 @@ impl<'a> Pair<'a> {
 
     /// Whether both are to be one, by measurement or else by estimate.
     fn is_chosen(&self, target: &Target, choices: &Choices) -> bool {
+        let is_held = self.graph.ty(self.first.outputs[0]).bytes() <= target.l2;
+        if is_held && choices.is_empty() {
+            return false;
+        }
         let Some(one) = self.alone() else { return false };
         let Some((_, fused)) = one.nodes().next() else { return false };
         let is_listed = |graph: &Graph, node: &Node| {
@@ -127,7 +134,7 @@ impl<'a> Pair<'a> {
                 return false;
             }
         }
-        if self.graph.ty(self.first.outputs[0]).bytes() <= target.l2 {
+        if is_held {
             return false;
         }
         let apart = seconds(self.graph, self.first, target).zip(seconds(self.graph, self.second, target));

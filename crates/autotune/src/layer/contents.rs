@@ -15,11 +15,15 @@ pub fn of(layer: &Layer) -> Result<Vec<Tensor>, TuneError> {
     let separable = matches!(layer.op, Op::Separable { .. });
     let content = |k: usize| {
         let operand = &layer.operands[k];
+        let weights = match k {
+            1 => Some(spread),
+            3 if separable => Some((2.0 / operand.dims[1].max(1) as f32).sqrt()),
+            _ => None,
+        };
         let mut tensor = seeded(&operand.ty(), k as u64 + 1).map_err(TuneError::Layer)?;
         for value in tensor.as_slice_mut::<f32>().unwrap_or_default() {
-            *value = match (k, operand.constant) {
-                (1, _) => *value * spread,
-                (3, _) if separable => *value * (2.0 / operand.dims[1].max(1) as f32).sqrt(),
+            *value = match (weights, operand.constant) {
+                (Some(spread), _) => *value * spread,
                 (_, true) => *value * TAIL_SPREAD,
                 (_, false) => value.abs(),
             };
