@@ -72,16 +72,19 @@ fn blockings(one: &Strassen, region: &Region, target: &Target, breadth: Breadth,
         Breadth::Offered => &[target.l2 / 2, 2 * target.l2],
         Breadth::Space => &[target.l2 / 4, target.l2 / 2, target.l2, 2 * target.l2, 4 * target.l2, 8 * target.l2],
     };
-    for nv in 1..=4 {
+    for nv in (1..=4).filter(|&nv| nv <= one.part_vectors()) {
         let most = tallest(target, nv);
-        let heights = match breadth {
-            Breadth::Offered => vec![most, most / 2],
-            Breadth::Space => (1..=most).rev().collect(),
-        };
-        for mr in heights.into_iter().filter(|&mr| mr > 0 && nv <= one.part_vectors()) {
-            for budget in budgets {
-                let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
-                let tiles = one.tiles().div_ceil(blocks).next_multiple_of(mr);
+        for budget in budgets {
+            let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
+            let share = one.tiles().div_ceil(blocks);
+            // Register tiles as tall as they can be, or so that a block's are equally tall.
+            let even = share.div_ceil(share.div_ceil(most.max(1)));
+            let heights = match breadth {
+                Breadth::Offered => vec![most, most / 2, even],
+                Breadth::Space => (1..=most).rev().collect(),
+            };
+            for mr in heights.into_iter().filter(|&mr| mr > 0) {
+                let tiles = share.next_multiple_of(mr);
                 let levels = ("levels", i64::from(one.levels));
                 let params = [levels, ("tiles", tiles as i64), ("mr", mr as i64), ("nv", nv as i64)];
                 let candidate = Candidate::new(STRASSEN.name, &params);
@@ -135,7 +138,10 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
         (term(Term::PointHidden) * traffic.min(products)).max(term(Term::StrassenAhead) * once.min(products / blocks));
     let cycles = products + sums + traffic - hidden + 3000.0;
     let flops = 2.0 * (strassen.images * strassen.rows) as f64 * strassen.channels as f64 * strassen.outputs as f64;
-    Work { flops, seconds: overhead * cycles / ceilings.hertz() * cost::imbalance(target, strassen.blocks()) }
+    // Of two threads that share 49 tiles in blocks of 28 one has 28 and the other 21.
+    let busiest = strassen.tiles().min(strassen.blocks().div_ceil(target.threads) * product.tiles);
+    let idle = (product.register_tiles(busiest) * target.threads) as f64 / full as f64;
+    Work { flops, seconds: overhead * cycles / ceilings.hertz() * idle.max(1.0) }
 }
 
 /// `[bundle][product][channel][nv * lanes]`.
