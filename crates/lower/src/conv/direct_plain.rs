@@ -1,8 +1,8 @@
 //! Direct convolution on the plain layout: vectors along the last axis, a register tile of output channels x vectors.
 //!
-//! For few output channels, which would leave most lanes of a block empty. A work item is a run of one output row. It
-//! first copies the input rows that it reads into scratch, with the padding written out and the columns of each phase
-//! of the stride side by side: so every tap of every vector is one plain load. Weights are packed
+//! For few output channels, which would leave most lanes of a block empty. A work item is a run of one output row for one
+//! group. It first copies the input rows that it reads into scratch, with the padding written out and the columns of each
+//! phase of the stride side by side: so every tap of every vector is one plain load. Weights are packed
 //! `[group][tile][channel][taps..][mr]`, whole groups at a time. The pixels of a 1x1 convolution are one row.
 
 use super::ConvShape;
@@ -121,7 +121,7 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
     let per_copy = if stride == 1 { 6.0 / conv.lanes as f64 } else { 3.0 };
     let copied = rows * runs * conv.scratch_elems() as f64 * per_copy;
     let stores = rows * vectors * shape.outputs as f64 * target.calibration.get(Term::PlainStore);
-    let busiest = imbalance(target, (rows * runs) as usize);
+    let busiest = imbalance(target, (rows * runs) as usize * shape.groups);
     let cycles = (target.calibration.get(Term::PlainBody) * bodies * body + copied + stores) * busiest + 2000.0;
     Work { flops: shape.flops(), seconds: cycles / target.ceilings.hertz() }
 }

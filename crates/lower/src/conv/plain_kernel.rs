@@ -20,7 +20,7 @@ pub struct PlainConv {
     pub mr: usize,
     /// Vectors of a register tile.
     pub nv: usize,
-    /// Vectors of the run of a row that a work item computes; a multiple of `nv`.
+    /// Vectors of the run of a row that a work item computes for one group; a multiple of `nv`.
     pub run: usize,
 }
 
@@ -66,9 +66,9 @@ impl PlainConv {
         (self.summed_rows() > span + span / 2).then_some(span)
     }
 
-    /// Elements of the copied rows: `[channels][row taps][phases][width]`.
+    /// Elements of the copied rows of a group: `[channels][row taps][phases][width]`.
     pub fn scratch_elems(&self) -> usize {
-        self.shape.channels * self.row_taps() * self.stride() * self.width()
+        self.shape.group_channels() * self.row_taps() * self.stride() * self.width()
     }
 
     /// The whole lowering.
@@ -87,15 +87,16 @@ impl PlainConv {
         let kernel = Emitter { conv: self, tail: &tail, x, w, out, rows, totals };
         let shape = &self.shape;
         let runs = shape.output[self.last()].div_ceil(self.run * self.lanes);
-        let mut items = vec![shape.images];
+        // Groups before rows: those of a thread are the same whatever reads the result by channels.
+        let mut items = vec![shape.images, shape.groups];
         items.extend(&shape.output[..self.last()]);
         items.push(runs);
         b.parallel(items.iter().product(), |b, index| {
             let at = b.unflatten(index, &items);
             let first = b.scale(at[at.len() - 1], (self.run * self.lanes) as i64);
-            let outer = at[1..at.len() - 1].to_vec();
-            kernel.copy(b, at[0], &outer, first);
-            kernel.sum(b, at[0], &outer, first);
+            let outer = at[2..at.len() - 1].to_vec();
+            kernel.copy(b, (at[0], at[1]), &outer, first);
+            kernel.sum(b, (at[0], at[1]), &outer, first);
         });
         let mut lowering = LoweringBuilder::default();
         let mut operands = vec![Operand::Input(0), Operand::Input(1)];
@@ -119,13 +120,15 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
-    /// Copies the input rows of a run: zeros where there is no input.
-    fn copy(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
+    /// Copies the input rows of a group that a run reads: zeros where there is no input.
+    fn copy(&self, b: &mut KernelBuilder, (image, group): (Val, Val), outer: &[Val], first: Val) {
         let (conv, shape) = (self.conv, &self.conv.shape);
         let pixels = shape.input_pixels() as i64;
         let size = (conv.row_taps() * conv.stride() * conv.width()) as i64;
-        b.serial(0, shape.channels as i64, |b, channel| {
-            let x = b.address(0, &[(image, shape.channels as i64 * pixels), (channel, pixels)]);
+        let channels = shape.group_channels() as i64;
+        b.serial(0, channels, |b, channel| {
+            let x = [(image, shape.channels as i64 * pixels), (group, channels * pixels), (channel, pixels)];
+            let x = b.address(0, &x);
             let to = b.scale(channel, size);
             self.copy_rows(b, outer, 0, (x, to, None), first);
         });
@@ -236,46 +239,44 @@ impl Emitter<'_> {
         b.if_(partial, |b| body(b, full, Some(rest)));
     }
 
-    fn sum(&self, b: &mut KernelBuilder, image: Val, outer: &[Val], first: Val) {
+    /// A run of a group's output channels.
+    fn sum(&self, b: &mut KernelBuilder, (image, group): (Val, Val), outer: &[Val], first: Val) {
         let (conv, shape) = (self.conv, &self.conv.shape);
         let (tiles, outputs) = (conv.tiles(), shape.group_outputs());
         let (of_group, next) = conv.channel_strides();
         let vectors = b.index(conv.run as i64);
-        b.serial(0, shape.groups as i64, |b, group| {
-            let tile_loop = |b: &mut KernelBuilder, begin: usize, end: usize, mr: usize| {
-                b.serial(begin as i64, end as i64, |b, tile| {
-                    let channel = b.address(0, &[(group, of_group), (tile, conv.mr as i64 * next)]);
-                    let size = (shape.group_channels() * shape.taps() * conv.mr) as i64;
-                    let w = b.address(0, &[(group, tiles as i64 * size), (tile, size)]);
-                    let zero = b.index(0);
-                    b.for_axis(Axis::Serial, zero, vectors, conv.nv as i64, |b, vector| {
-                        let column = b.address(0, &[(vector, conv.lanes as i64), (first, 1)]);
-                        let extent = b.index(shape.output[conv.last()] as i64);
-                        let inside = b.compare(CmpOp::Lt, column, extent);
-                        b.if_(inside, |b| {
-                            let acc = self.accumulate(b, group, vector, w, mr);
-                            let mut coords = vec![image, channel];
-                            coords.extend(outer);
-                            coords.push(column);
-                            self.store(b, &acc, &coords);
-                        });
+        let tile_loop = |b: &mut KernelBuilder, begin: usize, end: usize, mr: usize| {
+            b.serial(begin as i64, end as i64, |b, tile| {
+                let channel = b.address(0, &[(group, of_group), (tile, conv.mr as i64 * next)]);
+                let size = (shape.group_channels() * shape.taps() * conv.mr) as i64;
+                let w = b.address(0, &[(group, tiles as i64 * size), (tile, size)]);
+                let zero = b.index(0);
+                b.for_axis(Axis::Serial, zero, vectors, conv.nv as i64, |b, vector| {
+                    let column = b.address(0, &[(vector, conv.lanes as i64), (first, 1)]);
+                    let extent = b.index(shape.output[conv.last()] as i64);
+                    let inside = b.compare(CmpOp::Lt, column, extent);
+                    b.if_(inside, |b| {
+                        let acc = self.accumulate(b, vector, w, mr);
+                        let mut coords = vec![image, channel];
+                        coords.extend(outer);
+                        coords.push(column);
+                        self.store(b, &acc, &coords);
                     });
                 });
-            };
-            let full = outputs / conv.mr;
-            tile_loop(b, 0, full, conv.mr);
-            if full < tiles {
-                tile_loop(b, full, tiles, outputs % conv.mr);
-            }
-        });
+            });
+        };
+        let full = outputs / conv.mr;
+        tile_loop(b, 0, full, conv.mr);
+        if full < tiles {
+            tile_loop(b, full, tiles, outputs % conv.mr);
+        }
     }
 
     /// Sums a tile, span by span where the sum is long.
-    fn accumulate(&self, b: &mut KernelBuilder, group: Val, vector: Val, w: Val, mr: usize) -> Accumulators {
+    fn accumulate(&self, b: &mut KernelBuilder, vector: Val, w: Val, mr: usize) -> Accumulators {
         let (conv, rows) = (self.conv, self.conv.summed_rows() as i64);
         let acc = Accumulators::declare(b, mr, conv.nv, conv.lanes as u16);
-        let row = (conv.stride() * conv.width()) as i64;
-        let x = b.address(0, &[(group, rows * row), (vector, conv.lanes as i64)]);
+        let x = b.scale(vector, conv.lanes as i64);
         let (zero, all) = (b.index(0), b.index(rows));
         acc.clear(b);
         let Some((totals, span)) = self.totals else {
