@@ -122,7 +122,7 @@ const TABLE: [(Term, &str, [f64; 3]); 45] = [
     (Term::PointEndOfVector, "point_end_of_vector", [1.37, 1.54, 1.5]),
     (Term::PointEnd, "point_end", [8.89, 12.7, 12.0]),
     (Term::PointHidden, "point_hidden", [0.334, 0.113, 0.228]),
-    (Term::PointSpills, "point_spills", [4.05, 2.97, 3.64]),
+    (Term::PointSpills, "point_spills", [4.05, 2.97, 4.6]),
     (Term::PointProducts, "point_products", [1.2, 1.2, 1.2]),
     (Term::PointInputAgain, "point_input_again", [1.0, 2.68, 0.702]),
     (Term::PointWeightsAgain, "point_weights_again", [0.741, 1.5, 0.567]),
