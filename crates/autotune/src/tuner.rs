@@ -17,6 +17,7 @@ use crate::search::{ROUND, Search};
 use crate::worker::{ArtifactFile, CompileJob, Compiled, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Setting, Trial, Workload};
 use batch::{Batch, Built, Job};
+use outlook::{Ended, Ending};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -128,12 +129,14 @@ struct Tuner<'a> {
     observer: &'a mut dyn Observer,
     start: Instant,
     standing: Standing,
-    /// Rounds that have ended.
-    rounds: usize,
+    /// When each round ended, and how many there were to be by then.
+    ended: Vec<Ended>,
     /// Seconds that the last round of each task took.
     seconds: HashMap<usize, f64>,
     /// The reference of each task: what the others are measured in turn with.
     incumbents: HashMap<usize, Incumbent>,
+    /// The last comparison, once a layer of it is done.
+    ending: Option<Ending>,
 }
 
 impl<'a> Tuner<'a> {
@@ -150,9 +153,10 @@ impl<'a> Tuner<'a> {
             observer,
             start: Instant::now(),
             standing: Standing::default(),
-            rounds: 0,
+            ended: vec![],
             seconds: HashMap::new(),
             incumbents: HashMap::new(),
+            ending: None,
         }
     }
 
@@ -192,8 +196,8 @@ impl<'a> Tuner<'a> {
                 let done = batch.jobs.is_empty();
                 if done && !over {
                     self.tasks[batch.task].search.end_round();
-                    self.rounds += 1;
                     self.seconds.insert(batch.task, batch.begun.elapsed().as_secs_f64());
+                    self.note_round();
                 }
                 !done
             });
@@ -326,17 +330,21 @@ impl<'a> Tuner<'a> {
         file: &Arc<ArtifactFile>,
         incumbent: Option<&Incumbent>,
     ) -> MeasureJob {
-        let point = &self.tasks[task].search.points()[point];
-        // Each turn runs the candidate and the incumbent, and pushes the weights of both out of the caches.
-        let seconds = (RUNS * 3.0 * point.expected).clamp(SHORTEST, LONGEST);
         MeasureJob {
             artifact: file.clone(),
             incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
             threads: self.options.setting.threads,
-            seconds,
+            seconds: self.trial_seconds(task, point),
             stop_above: None,
             max_error: self.options.max_error,
         }
+    }
+
+    /// Seconds of timing of a trial: each turn runs the candidate and the incumbent, and pushes the weights of both out of
+    /// the caches.
+    fn trial_seconds(&self, task: usize, point: usize) -> f64 {
+        let point = &self.tasks[task].search.points()[point];
+        (RUNS * 3.0 * point.expected).clamp(SHORTEST, LONGEST)
     }
 
     fn blank(&self, task: usize, point: usize) -> Trial {

@@ -72,13 +72,13 @@ fn blockings(one: &Strassen, region: &Region, target: &Target, breadth: Breadth,
         Breadth::Offered => &[target.l2 / 2, 2 * target.l2],
         Breadth::Space => &[target.l2 / 4, target.l2 / 2, target.l2, 2 * target.l2, 4 * target.l2, 8 * target.l2],
     };
-    for nv in (1..=4).filter(|&nv| nv <= one.part_vectors()) {
-        let most = tallest(target, nv);
+    let widths = (1..=4).map(|nv| (nv, tallest(target, nv)));
+    for (nv, most) in widths.filter(|&(nv, most)| most > 0 && nv <= one.part_vectors()) {
         for budget in budgets {
             let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
             let share = one.tiles().div_ceil(blocks);
             // Register tiles as tall as they can be, or so that a block's are equally tall.
-            let even = share.div_ceil(share.div_ceil(most.max(1)));
+            let even = share.div_ceil(share.div_ceil(most));
             let heights = match breadth {
                 Breadth::Offered => vec![most, most / 2, even],
                 Breadth::Space => (1..=most).rev().collect(),

@@ -3,27 +3,33 @@
 //! Times that were taken minutes apart differ by more than the best candidates do; a comparison in turn settles what they
 //! leave open. Each is kept as a trial, so that a replay of the log ends with the same winners.
 
+use super::outlook::Ending;
 use super::{Incumbent, Tuner, time};
 use crate::Outcome;
 use crate::worker::{ArtifactFile, Compiled, End};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Candidates of a layer that are compared.
-const FINALISTS: usize = 8;
+pub(super) const FINALISTS: usize = 8;
 /// How much longer a comparison takes than a trial.
-const LONGER: f64 = 3.0;
+pub(super) const LONGER: f64 = 3.0;
 
 impl Tuner<'_> {
     /// Compares the best of each layer, the heaviest layers first.
     pub(super) fn finish(&mut self) {
         let mut order: Vec<usize> = (0..self.tasks.len()).collect();
         order.sort_by(|&a, &b| time(&self.tasks[b]).total_cmp(&time(&self.tasks[a])));
+        let all = order.iter().map(|&task| self.comparing(task)).sum();
+        let mut ending = Ending { begun: Instant::now(), all, done: 0.0 };
         for task in order {
             if self.start.elapsed() > self.options.budget || self.observer.interrupted() {
                 break;
             }
+            let expected = self.comparing(task);
             self.compare(task);
+            ending.done += expected;
+            self.ending = Some(ending);
             self.tell(Some(task));
         }
     }

@@ -1,6 +1,50 @@
 //! How far tuning is, what it is expected to gain, and how long it will take.
 
-use super::{FINISH, Tuner, time};
+use super::finish::{FINALISTS, LONGER};
+use super::{COMPILE, FINISH, PER_BYTE, Tuner, time};
+use std::time::Instant;
+
+/// Seconds for which the last comparison is thought to go as expected, whatever its first layers took.
+const TRUSTED: f64 = 10.0;
+/// Rounds that a round is followed by because it gained, at most.
+const MOST_FOLLOWED: f64 = 0.8;
+
+/// The last comparison, how far it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// When it began.
+    pub(super) begun: Instant,
+    /// Seconds that it was expected to take.
+    pub(super) all: f64,
+    /// Those of the layers that are done.
+    pub(super) done: f64,
+}
+
+/// The end of a round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// Seconds since the beginning.
+    at: f64,
+    /// Rounds in all, should none that follows gain anything.
+    in_all: usize,
+}
+
+/// Seconds that rounds to come take, `left` of them should none gain anything. Those that do gain are followed by others:
+/// as many as in the latter half of those before, which also tells how long a round takes.
+fn searching(ended: &[Ended], left: usize, elapsed: f64) -> Option<f64> {
+    let half = ended[..ended.len() - ended.len() / 2].last()?;
+    let (since, in_all) = ((ended.len() / 2).max(1) as f64, ended.len() + left);
+    let followed = (in_all.saturating_sub(half.in_all) as f64 / since).min(MOST_FOLLOWED);
+    let each = if ended.len() < 2 { elapsed } else { (elapsed - half.at) / since };
+    Some(left as f64 / (1.0 - followed) * each)
+}
+
+impl Ending {
+    /// Seconds that are left where the layers that are done took so many.
+    fn left(&self, took: f64) -> f64 {
+        (self.all - self.done).max(0.0) * (took + TRUSTED) / (self.done + TRUSTED)
+    }
+}
 
 impl Tuner<'_> {
     /// Tells the observer how far tuning is.
@@ -11,16 +55,61 @@ impl Tuner<'_> {
         self.standing.seconds = all;
         let (elapsed, budget) = (self.start.elapsed().as_secs_f64(), self.options.budget.as_secs_f64());
         self.standing.used = (elapsed / budget.max(f64::MIN_POSITIVE)).min(1.0);
-        self.standing.left = self.searching(all).map_or(f64::INFINITY, |left| left + FINISH * budget);
-        self.standing.left = self.standing.left.min(budget - elapsed).max(0.0);
+        let left = match &self.ending {
+            Some(ending) => ending.left(ending.begun.elapsed().as_secs_f64()),
+            None => {
+                let comparing: f64 = (0..self.tasks.len()).map(|task| self.comparing(task)).sum();
+                let searching = searching(&self.ended, self.rounds_left(), elapsed).unwrap_or(f64::INFINITY);
+                searching + comparing.min(FINISH * budget)
+            }
+        };
+        self.standing.left = left.min(budget - elapsed).max(0.0);
         self.standing.at = at.map_or(String::new(), |task| self.tasks[task].workload.0.clone());
         self.observer.standing(&self.standing);
     }
 
-    /// Seconds until no layer promises anything, as rounds have gone so far; none have at first.
-    fn searching(&self, all: f64) -> Option<f64> {
-        let each = self.start.elapsed().as_secs_f64() / self.rounds as f64;
-        let left = self.tasks.iter().map(|task| task.search.rounds_left(self.worthless(all) / time(task)));
-        (self.rounds > 0).then(|| left.sum::<usize>() as f64 * each)
+    /// Takes note of the end of a round.
+    pub(super) fn note_round(&mut self) {
+        let in_all = self.ended.len() + 1 + self.rounds_left();
+        self.ended.push(Ended { at: self.start.elapsed().as_secs_f64(), in_all });
+    }
+
+    /// Rounds until no layer promises anything, should none of them gain anything.
+    fn rounds_left(&self) -> usize {
+        let worthless = self.worthless(self.tasks.iter().map(time).sum());
+        self.tasks.iter().map(|task| task.search.rounds_left(worthless / time(task))).sum()
+    }
+
+    /// Seconds that a layer's best candidates are expected to take in the last comparison.
+    pub(super) fn comparing(&self, task: usize) -> f64 {
+        let Some(best) = self.tasks[task].search.best() else { return 0.0 };
+        let each = COMPILE + PER_BYTE * self.tasks[task].bytes as f64 + LONGER * self.trial_seconds(task, best);
+        self.tasks[task].search.finalists(FINALISTS).len() as f64 * each
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_followed_by_others_as_before() {
+        assert_eq!(searching(&[], 7, 3.0), None);
+        let ended = |in_all: fn(usize) -> usize| -> Vec<Ended> {
+            (1..=40).map(|k| Ended { at: 2.0 * k as f64, in_all: in_all(k) }).collect()
+        };
+        // None gained anything; every second one did.
+        assert_eq!(searching(&ended(|_| 100), 60, 80.0), Some(120.0));
+        assert_eq!(searching(&ended(|k| 80 + k / 2), 60, 80.0), Some(240.0));
+        assert_eq!(searching(&ended(|k| 100 + k)[..1], 100, 2.0), Some(200.0));
+    }
+
+    #[test]
+    fn the_end_goes_on_as_it_went() {
+        let ending = |done| Ending { begun: Instant::now(), all: 300.0, done };
+        assert_eq!(ending(0.0).left(0.0), 300.0);
+        assert_eq!(ending(100.0).left(100.0), 200.0);
+        assert_eq!(ending(100.0).left(45.0), 100.0);
+        assert_eq!(ending(300.0).left(500.0), 0.0);
     }
 }
