@@ -106,6 +106,11 @@ impl Search {
         self.known.iter().flatten().count()
     }
 
+    /// Points that were timed to the end.
+    pub fn timed(&self) -> usize {
+        self.known.iter().flatten().filter(|found| found.complete).count()
+    }
+
     /// Takes note of a trial; those of candidates outside the space are ignored.
     pub fn note(&mut self, trial: &Trial) {
         let Some(k) = self.point_named(&trial.candidate) else { return };

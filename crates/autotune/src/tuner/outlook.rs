@@ -59,7 +59,7 @@ impl Tuner<'_> {
             Some(ending) => ending.left(ending.begun.elapsed().as_secs_f64()),
             None => {
                 let comparing: f64 = (0..self.tasks.len()).map(|task| self.comparing(task)).sum();
-                let searching = searching(&self.ended, self.rounds_left(), elapsed).unwrap_or(f64::INFINITY);
+                let searching = searching(&self.ended, self.rounds_left(all), elapsed).unwrap_or(f64::INFINITY);
                 searching + comparing.min(FINISH * budget)
             }
         };
@@ -70,13 +70,14 @@ impl Tuner<'_> {
 
     /// Takes note of the end of a round.
     pub(super) fn note_round(&mut self) {
-        let in_all = self.ended.len() + 1 + self.rounds_left();
+        let all = self.tasks.iter().map(time).sum();
+        let in_all = self.ended.len() + 1 + self.rounds_left(all);
         self.ended.push(Ended { at: self.start.elapsed().as_secs_f64(), in_all });
     }
 
-    /// Rounds until no layer promises anything, should none of them gain anything.
-    fn rounds_left(&self) -> usize {
-        let worthless = self.worthless(self.tasks.iter().map(time).sum());
+    /// Rounds until no layer promises anything, should none of them gain anything, where all networks take so many seconds.
+    fn rounds_left(&self, all: f64) -> usize {
+        let worthless = self.worthless(all);
         self.tasks.iter().map(|task| task.search.rounds_left(worthless / time(task))).sum()
     }
 
@@ -84,7 +85,7 @@ impl Tuner<'_> {
     pub(super) fn comparing(&self, task: usize) -> f64 {
         let Some(best) = self.tasks[task].search.best() else { return 0.0 };
         let each = COMPILE + PER_BYTE * self.tasks[task].bytes as f64 + LONGER * self.trial_seconds(task, best);
-        self.tasks[task].search.finalists(FINALISTS).len() as f64 * each
+        self.tasks[task].search.timed().min(FINALISTS) as f64 * each
     }
 }
 

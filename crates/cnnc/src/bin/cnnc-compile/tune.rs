@@ -99,7 +99,8 @@ fn search(args: &Args, threads: usize, mut ranks: Ranks) -> Result<(), CliError>
     }
     ranks.dismiss(pool, &watch)?;
     let bound = args.memory_bound();
-    for (network, path) in networks.iter().zip(&locks) {
+    for (k, (network, path)) in networks.iter().zip(&locks).enumerate() {
+        watch.ending(network, finish.seconds_from(k));
         if network.graph.is_none() {
             let picks = picks::picks(network, &tasks, bound)?;
             write_lock(path, &made_for.lock(network.spots(), &tasks, &|task| picks[task]))?;

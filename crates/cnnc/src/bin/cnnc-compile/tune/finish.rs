@@ -26,7 +26,8 @@ pub struct Finish {
     pub networks: usize,
     /// How long compiled networks run in turn, each time.
     pub runs: Duration,
-    seconds: f64,
+    /// Seconds of each network's end.
+    ends: Vec<f64>,
 }
 
 impl Finish {
@@ -37,34 +38,46 @@ impl Finish {
         options: &Options,
         watch: &mut Watch,
     ) -> Result<Finish, CliError> {
-        let (mut compiling, mut rest_ms) = (0.0, 0.0);
-        let networks: Vec<&Network> = networks.iter().filter(|network| network.graph.is_some()).collect();
-        for network in &networks {
+        let mut rest_ms = 0.0;
+        // Seconds until each is compiled and loaded; a list of layers is no network.
+        let mut compiling: Vec<Option<f64>> = vec![];
+        for network in networks {
+            if network.graph.is_none() {
+                compiling.push(None);
+                continue;
+            }
             watch.phase(&format!("{}: as it is", network.name()));
             let begin = Instant::now();
             let variant = chosen::compile(network, options)?;
-            compiling += begin.elapsed().as_secs_f64();
             let mut runs = [Running::new(&network.name(), variant)?];
+            compiling.push(Some(begin.elapsed().as_secs_f64()));
             in_turn(&mut runs, SHORT)?;
             let places = places(network.spots(), tasks);
             let seconds = |names: &Vec<String>| seconds(&runs[0].mean_of(names)) * names.len() as f64;
             let tuned: f64 = places.iter().map(|(_, names)| seconds(names)).sum();
             rest_ms += (runs[0].seconds() - tuned) * 1e3;
         }
-        let count = networks.len() as f64;
+        let (count, all) = (compiling.iter().flatten().count() as f64, compiling.iter().flatten().sum::<f64>());
         let budget = watch.budget().as_secs_f64();
         let runs = (RUNS * budget / count.max(1.0)).min(LONGEST);
-        let verdicts = 2.0 * compiling + count * runs;
-        let comparisons = |k: usize| k as f64 * compiling + count * runs;
-        let most = SHARE * budget - verdicts;
-        let networks = (2..=NETWORKS).rev().find(|&k| comparisons(k) <= most).unwrap_or(0);
-        let seconds = verdicts + if networks > 0 { comparisons(networks) } else { 0.0 };
-        watch.expect(seconds, rest_ms);
-        Ok(Finish { networks, runs: Duration::from_secs_f64(runs), seconds })
+        let most = SHARE * budget - (2.0 * all + count * runs);
+        let networks = (2..=NETWORKS).rev().find(|&k| k as f64 * all + count * runs <= most).unwrap_or(0);
+        // The verdict compiles two and runs them in turn; before it, those that candidates are compared in.
+        let (compiled, turns) = if networks > 0 { (2 + networks, 2.0) } else { (2, 1.0) };
+        let end = |each: Option<f64>| each.map_or(0.0, |each| compiled as f64 * each + turns * runs);
+        let finish =
+            Finish { networks, runs: Duration::from_secs_f64(runs), ends: compiling.into_iter().map(end).collect() };
+        watch.expect(finish.seconds_from(0), rest_ms);
+        Ok(finish)
     }
 
     /// How long the end will take.
     pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
+        Duration::from_secs_f64(self.seconds_from(0))
+    }
+
+    /// Seconds of the ends of all networks from the k-th on.
+    pub fn seconds_from(&self, k: usize) -> f64 {
+        self.ends.iter().skip(k).sum()
     }
 }

@@ -110,6 +110,12 @@ impl<'a> Watch<'a> {
         (self.at_the_end, self.rest_ms) = (at_the_end, rest_ms);
     }
 
+    /// Says how far the end of a run is: before a network's, seconds of it and of those after it.
+    pub fn ending(&mut self, network: &Network, seconds: f64) {
+        (self.at_the_end, self.standing.left, self.standing.at) = (seconds, 0.0, network.name());
+        self.show();
+    }
+
     /// Says what tuning does besides layers.
     pub fn phase(&mut self, what: &str) {
         self.bar.set_message(what.to_string());
