@@ -195,7 +195,7 @@ impl Search {
         if self.exhaustive {
             return untried;
         }
-        let enough = (UNKNOWN / worthless).sqrt() - 1.0;
+        let enough = ((UNKNOWN / worthless).sqrt() - 1.0).ceil();
         (enough.max(0.0) as usize).saturating_sub(self.rounds).min(untried)
     }
 
@@ -335,6 +335,27 @@ mod tests {
         }
         assert_eq!(replayed.finalists(5), search.finalists(5));
         assert_eq!(replayed.expected_gain(), search.expected_gain());
+    }
+
+    #[test]
+    fn as_many_rounds_are_left_as_follow_where_none_gains() {
+        for worthless in [0.3, 0.2, 0.05, 0.013, 0.01, 0.001] {
+            let mut search = Search::new(5, space());
+            let (foreseen, mut rounds) = (search.rounds_left(worthless), 0);
+            while search.expected_gain() > worthless {
+                search.propose().into_iter().for_each(|k| {
+                    let trial = Trial {
+                        samples: Samples { cold: vec![1.0; 3], ..Samples::default() },
+                        ..trial(&search.points()[k].clone())
+                    };
+                    search.note(&trial);
+                });
+                search.end_round();
+                rounds += 1;
+                assert_eq!(search.rounds_left(worthless), foreseen - rounds);
+            }
+            assert_eq!(rounds, foreseen, "{worthless}");
+        }
     }
 
     #[test]

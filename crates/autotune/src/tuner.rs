@@ -17,7 +17,7 @@ use crate::search::{ROUND, Search};
 use crate::worker::{ArtifactFile, CompileJob, Compiled, End, Event, MeasureJob, Pool};
 use crate::{Outcome, Setting, Trial, Workload};
 use batch::{Batch, Built, Job};
-use outlook::{Ended, Ending};
+use outlook::Ending;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,8 +129,8 @@ struct Tuner<'a> {
     observer: &'a mut dyn Observer,
     start: Instant,
     standing: Standing,
-    /// When each round ended, and how many there were to be by then.
-    ended: Vec<Ended>,
+    /// Of each round that has ended, how many there were to be in all by then, should none that follows gain anything.
+    ended: Vec<usize>,
     /// Seconds that the last round of each task took.
     seconds: HashMap<usize, f64>,
     /// The reference of each task: what the others are measured in turn with.

@@ -26,8 +26,23 @@ pub fn bandwidth(target: &Target, bytes: f64) -> f64 {
 
 /// The work of the busiest thread over that of the average, where the target's threads share `items` equal items.
 pub fn imbalance(target: &Target, items: usize) -> f64 {
-    let (items, threads) = (items.max(1), target.threads.max(1));
-    (items.div_ceil(threads) * threads) as f64 / items as f64
+    imbalance_with_short(target, items.max(1), 0, 0.0)
+}
+
+/// The same where there are also `short` items that are only a `share` of the others, such as the last blocks of rows.
+pub fn imbalance_with_short(target: &Target, full: usize, short: usize, share: f64) -> f64 {
+    let threads = target.threads.max(1);
+    if threads == 1 || full + short == 0 {
+        return 1.0;
+    }
+    let mut busy: Vec<f64> = (0..threads).map(|k| ((full + threads - 1 - k) / threads) as f64).collect();
+    for _ in 0..short {
+        // Whoever is done first takes the next.
+        let next = busy.iter_mut().min_by(|a, b| a.total_cmp(b));
+        next.into_iter().for_each(|next| *next += share);
+    }
+    let all: f64 = busy.iter().sum();
+    busy.iter().fold(0.0, |most: f64, &busy| most.max(busy)) * threads as f64 / all
 }
 
 /// Bytes of the operands and results of a region.
@@ -69,5 +84,9 @@ mod tests {
         assert_eq!(imbalance(&on(2), 3), 4.0 / 3.0);
         assert_eq!(imbalance(&on(4), 1), 4.0);
         assert_eq!(imbalance(&on(4), 0), 4.0);
+        // 28 and 21 of 49; three of which the last is short, and four of which two are.
+        assert_eq!(imbalance_with_short(&on(2), 1, 1, 0.75), 2.0 / 1.75);
+        assert_eq!(imbalance_with_short(&on(2), 2, 1, 0.5), 3.0 / 2.5);
+        assert_eq!(imbalance_with_short(&on(2), 2, 2, 0.5), 1.0);
     }
 }

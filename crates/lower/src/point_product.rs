@@ -9,6 +9,7 @@
 mod sum;
 
 use self::sum::Sum;
+use crate::cost::imbalance_with_short;
 use crate::tiled::{SPAN, multiply_adds_per_cycle};
 use cnnc_ir::kernel::{Buf, KernelBuilder, Val};
 use cnnc_tensor::{Target, Term};
@@ -100,6 +101,14 @@ impl PointProduct {
     /// Register tiles of so many tiles at a point.
     pub fn register_tiles(&self, tiles: usize) -> usize {
         tiles / self.tiles * (self.tiles / self.mr) + (tiles % self.tiles).div_ceil(self.mr)
+    }
+
+    /// The work of the busiest thread over that of the average, where threads share the blocks of so many tiles, each in
+    /// so many equal parts.
+    pub fn imbalance(&self, tiles: usize, parts: usize, target: &Target) -> f64 {
+        let (full, short) = (tiles / self.tiles * parts, if tiles.is_multiple_of(self.tiles) { 0 } else { parts });
+        let share = self.register_tiles(tiles % self.tiles) as f64 / self.register_tiles(self.tiles) as f64;
+        imbalance_with_short(target, full, short, share)
     }
 
     /// Estimated cycles of a register tile at a point that sums so many phases: its multiply-adds, or the loads that feed

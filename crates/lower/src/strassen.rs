@@ -138,10 +138,8 @@ fn work(region: &Region, candidate: &Candidate, target: &Target) -> Work {
         (term(Term::PointHidden) * traffic.min(products)).max(term(Term::StrassenAhead) * once.min(products / blocks));
     let cycles = products + sums + traffic - hidden + 3000.0;
     let flops = 2.0 * (strassen.images * strassen.rows) as f64 * strassen.channels as f64 * strassen.outputs as f64;
-    // Of two threads that share 49 tiles in blocks of 28 one has 28 and the other 21.
-    let busiest = strassen.tiles().min(strassen.blocks().div_ceil(target.threads) * product.tiles);
-    let idle = (product.register_tiles(busiest) * target.threads) as f64 / full as f64;
-    Work { flops, seconds: overhead * cycles / ceilings.hertz() * idle.max(1.0) }
+    let idle = product.imbalance(strassen.tiles(), 1, target);
+    Work { flops, seconds: overhead * cycles / ceilings.hertz() * idle }
 }
 
 /// `[bundle][product][channel][nv * lanes]`.

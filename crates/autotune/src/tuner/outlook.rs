@@ -1,11 +1,16 @@
 //! How far tuning is, what it is expected to gain, and how long it will take.
 
 use super::finish::{FINALISTS, LONGER};
-use super::{COMPILE, FINISH, PER_BYTE, Tuner, time};
+use super::{FINISH, Tuner, time};
 use std::time::Instant;
 
 /// Seconds for which the last comparison is thought to go as expected, whatever its first layers took.
 const TRUSTED: f64 = 10.0;
+/// Seconds of a comparison besides its timing: compiling, and making, packing and reading each byte of operands; and how much
+/// longer the timing takes than the runs in it.
+const COMPILED: f64 = 0.06;
+const OF_BYTE: f64 = 2e-9;
+const TIMED: f64 = 1.27;
 /// Rounds that a round is followed by because it gained, at most.
 const MOST_FOLLOWED: f64 = 0.8;
 
@@ -20,23 +25,13 @@ pub(super) struct Ending {
     pub(super) done: f64,
 }
 
-/// The end of a round.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    /// Seconds since the beginning.
-    at: f64,
-    /// Rounds in all, should none that follows gain anything.
-    in_all: usize,
-}
-
-/// Seconds that rounds to come take, `left` of them should none gain anything. Those that do gain are followed by others:
-/// as many as in the latter half of those before, which also tells how long a round takes.
-fn searching(ended: &[Ended], left: usize, elapsed: f64) -> Option<f64> {
+/// Seconds that rounds to come take, `left` of them should none gain anything, each as those before. Those that do gain are
+/// followed by others, as many as in the latter half of those before; `ended` has for the end of each round how many there
+/// were to be in all.
+fn searching(ended: &[usize], left: usize, elapsed: f64) -> Option<f64> {
     let half = ended[..ended.len() - ended.len() / 2].last()?;
-    let (since, in_all) = ((ended.len() / 2).max(1) as f64, ended.len() + left);
-    let followed = (in_all.saturating_sub(half.in_all) as f64 / since).min(MOST_FOLLOWED);
-    let each = if ended.len() < 2 { elapsed } else { (elapsed - half.at) / since };
-    Some(left as f64 / (1.0 - followed) * each)
+    let followed = (ended.len() + left).saturating_sub(*half) as f64 / (ended.len() / 2).max(1) as f64;
+    Some(left as f64 / (1.0 - followed.min(MOST_FOLLOWED)) * elapsed / ended.len() as f64)
 }
 
 impl Ending {
@@ -71,8 +66,7 @@ impl Tuner<'_> {
     /// Takes note of the end of a round.
     pub(super) fn note_round(&mut self) {
         let all = self.tasks.iter().map(time).sum();
-        let in_all = self.ended.len() + 1 + self.rounds_left(all);
-        self.ended.push(Ended { at: self.start.elapsed().as_secs_f64(), in_all });
+        self.ended.push(self.ended.len() + 1 + self.rounds_left(all));
     }
 
     /// Rounds until no layer promises anything, should none of them gain anything, where all networks take so many seconds.
@@ -84,7 +78,7 @@ impl Tuner<'_> {
     /// Seconds that a layer's best candidates are expected to take in the last comparison.
     pub(super) fn comparing(&self, task: usize) -> f64 {
         let Some(best) = self.tasks[task].search.best() else { return 0.0 };
-        let each = COMPILE + PER_BYTE * self.tasks[task].bytes as f64 + LONGER * self.trial_seconds(task, best);
+        let each = COMPILED + OF_BYTE * self.tasks[task].bytes as f64 + TIMED * LONGER * self.trial_seconds(task, best);
         self.tasks[task].search.timed().min(FINALISTS) as f64 * each
     }
 }
@@ -96,13 +90,11 @@ mod tests {
     #[test]
     fn rounds_are_followed_by_others_as_before() {
         assert_eq!(searching(&[], 7, 3.0), None);
-        let ended = |in_all: fn(usize) -> usize| -> Vec<Ended> {
-            (1..=40).map(|k| Ended { at: 2.0 * k as f64, in_all: in_all(k) }).collect()
-        };
         // None gained anything; every second one did.
+        let ended = |in_all: fn(usize) -> usize| (1..=40).map(in_all).collect::<Vec<usize>>();
         assert_eq!(searching(&ended(|_| 100), 60, 80.0), Some(120.0));
         assert_eq!(searching(&ended(|k| 80 + k / 2), 60, 80.0), Some(240.0));
-        assert_eq!(searching(&ended(|k| 100 + k)[..1], 100, 2.0), Some(200.0));
+        assert_eq!(searching(&[101], 100, 2.0), Some(200.0));
     }
 
     #[test]

@@ -55,10 +55,11 @@ fn register_tiles(tiles: usize, target: &Target, breadth: Breadth) -> Vec<(usize
     for nv in [1, 2, 3, 4] {
         let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
         let most = (free / nv).min(28);
-        // As few as hold all tiles, evenly.
-        let even = tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1));
+        // As few as hold all tiles, evenly; or a thread's share of them.
+        let even = |tiles: usize| tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1));
+        let share = even(tiles.div_ceil(target.threads));
         let heights = match breadth {
-            Breadth::Offered => vec![most, even, most.div_ceil(2), most * 2 / 3, 4, 1],
+            Breadth::Offered => vec![most, even(tiles), share, most.div_ceil(2), most * 2 / 3, 4, 1],
             Breadth::Space => (1..=most).rev().collect(),
         };
         for mr in heights {

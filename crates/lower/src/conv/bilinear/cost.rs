@@ -1,7 +1,6 @@
 //! Estimated time of a convolution by products at points on one thread.
 
 use super::Tiling;
-use crate::cost::imbalance;
 use crate::point_product::PointGroup;
 use crate::tiled::{asked_ahead, from_memory};
 use cnnc_tensor::{Target, Term};
@@ -36,7 +35,7 @@ fn cycles(tiling: &Tiling, transforms: &TransformCycles, target: &Target) -> f64
 
     // What threads share: blocks; or what makes up blocks, where all are transformed first.
     let (forward, inverse) = (tiles * channels * transforms.forward, tiles * vectors * transforms.inverse);
-    let spread = |parts: usize| imbalance(target, parts * tiling.blocks());
+    let spread = |parts: usize| tiling.product().imbalance(tiling.tiles(), parts, target);
     let (of_input, of_products) = match blocking.shared {
         true => (spread(tiling.channel_blocks()), spread(tiling.bundles())),
         false => (spread(1), spread(1)),
