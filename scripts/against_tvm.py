@@ -2,8 +2,8 @@
 
     python -m venv T && T/bin/pip install apache-tvm==0.25.0 apache-tvm-ffi==0.1.12 numpy psutil cloudpickle scipy \
         xgboost tornado ml_dtypes
-    T/bin/python scripts/against_tvm.py --cnnc target/release/cnnc --trials 160 --mcpu znver3 \
-        --out bench-results/against-tvm 64,64,56,3 256,256,28,1 32,32,28,5
+    T/bin/python scripts/against_tvm.py --cnnc target/release/cnnc --trials 160 --mcpu znver4 \
+        --out bench-results/against-tvm-x86-64-v4 64,64,56,3 256,256,28,1 32,32,28,5
 
 Layers are IN_CHANNELS,OUT_CHANNELS,IMAGE,KERNEL: fp32, batch 1, stride 1, same padding. TVM tunes the bare convolution
 in NCHW for so many trials; cnnc gets the seconds that took, an empty database, and also computes bias and ReLU. Times are
