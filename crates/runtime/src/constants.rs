@@ -1,11 +1,12 @@
 //! Where a model's constants are.
 //!
-//! Those of an artifact are copied to huge pages, once a model. How the page cache holds a file is up to chance and to its
-//! age: in large pieces, or in small pages that lie anywhere in memory, each of which begins with a TLB miss and ends what
-//! the processor fetches ahead. Networks whose weights come from memory ran up to 8% slower from a file of an hour before,
-//! and one and the same artifact 2% slower from one file than from another. The pages of the file are given back piece by
-//! piece, so that nothing counts twice. What is too small for a huge page stays in the mapped file.
+//! They are copied to huge pages, once a model. How the page cache holds a file is up to chance and to its age: in large
+//! pieces, or in small pages that lie anywhere in memory, as those of the allocator do, each of which begins with a TLB miss
+//! and ends what the processor fetches ahead. Networks whose weights come from memory ran up to 8% slower from a file of an
+//! hour before, and one and the same artifact 2% slower from one file than from another. The pages of the file are given
+//! back piece by piece, so that nothing counts twice. What is too small for a huge page stays in the mapped file.
 
+use crate::RuntimeError;
 use crate::memory::{HUGE_PAGE, Pages};
 use cnnc_artifact::{Place, Plan, Reader};
 use cnnc_tensor::Tensor;
@@ -16,14 +17,14 @@ const GAP: u64 = 64 << 10;
 
 /// The constants of a model. Read only.
 #[derive(Debug)]
-pub(crate) enum Constants {
-    /// In an artifact; places count from its start.
-    Artifact(Arc<Reader>, Vec<Copied>),
-    /// In memory; ascending offsets.
-    Tensors(Vec<(u64, Tensor)>),
+pub(crate) struct Constants {
+    /// The artifact that they are in; `None` where they were made in memory, and all copied.
+    artifact: Option<Arc<Reader>>,
+    /// Ascending.
+    copies: Vec<Copied>,
 }
 
-/// A range of an artifact that was copied.
+/// A range that was copied; places in an artifact count from its start.
 #[derive(Debug)]
 pub(crate) struct Copied {
     begin: u64,
@@ -36,24 +37,27 @@ impl Constants {
     pub(crate) fn of(artifact: &Arc<Reader>, plan: &Plan) -> Constants {
         let ranges = if artifact.is_mapped() { ranges(plan) } else { vec![] };
         let copies = ranges.into_iter().map_while(|(begin, end)| copied(artifact, begin, end));
-        Constants::Artifact(artifact.clone(), copies.collect())
+        Constants { artifact: Some(artifact.clone()), copies: copies.collect() }
+    }
+
+    /// Constants that were made in memory: ascending offsets and contents.
+    pub(crate) fn of_tensors(tensors: Vec<(u64, Tensor)>) -> Result<Constants, RuntimeError> {
+        let end = tensors.last().map_or(0, |(at, tensor)| at.saturating_add(tensor.bytes().len() as u64));
+        let mut pages = Pages::new(end, "weights")?;
+        for (at, tensor) in tensors {
+            pages.bytes_mut()[at as usize..][..tensor.bytes().len()].copy_from_slice(tensor.bytes());
+        }
+        Ok(Constants { artifact: None, copies: vec![Copied { begin: 0, end, pages }] })
     }
 
     /// Address of a constant; the checked plan's places lie inside the constants. Never written through.
     pub(crate) fn at(&self, at: u64) -> *const u8 {
-        match self {
-            Constants::Artifact(artifact, copies) => {
-                let after = copies.partition_point(|c| c.begin <= at);
-                match copies[..after].last().filter(|c| at < c.end) {
-                    Some(copy) => copy.pages.bytes().as_ptr().wrapping_add((at - copy.begin) as usize),
-                    None => artifact.bytes().as_ptr().wrapping_add(at as usize),
-                }
-            }
-            Constants::Tensors(tensors) => {
-                let after = tensors.partition_point(|(start, _)| *start <= at);
-                let (start, tensor) = &tensors[after - 1];
-                tensor.bytes().as_ptr().wrapping_add((at - start) as usize)
-            }
+        let after = self.copies.partition_point(|c| c.begin <= at);
+        match (self.copies[..after].last().filter(|c| at < c.end), &self.artifact) {
+            (Some(copy), _) => copy.pages.bytes().as_ptr().wrapping_add((at - copy.begin) as usize),
+            (None, Some(artifact)) => artifact.bytes().as_ptr().wrapping_add(at as usize),
+            // An empty one at the very end.
+            (None, None) => std::ptr::dangling(),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Model {
             backend: variant.backend,
             plan: variant.plan,
             code: Code::new(&variant.code)?,
-            constants: Constants::Tensors(variant.constants),
+            constants: Constants::of_tensors(variant.constants)?,
         })
     }
 
