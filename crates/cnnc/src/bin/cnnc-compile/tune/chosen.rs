@@ -36,8 +36,13 @@ pub fn compile(network: &Network, options: &Options) -> Result<Variant, CliError
 impl MadeFor<'_> {
     /// A network with chosen points for its layers where they are, ready to run.
     pub fn run(&self, network: &Network, spots: &[Spot], tasks: &[Task], pick: Pick) -> Result<Running, CliError> {
+        Running::new(&network.name(), self.compile(network, spots, tasks, pick)?)
+    }
+
+    /// A network compiled with chosen points for its layers where they are.
+    pub fn compile(&self, network: &Network, spots: &[Spot], tasks: &[Task], pick: Pick) -> Result<Variant, CliError> {
         let choices = self.lock(spots, tasks, pick).choices(self.target.threads, &self.options.bounds, false);
-        Running::new(&network.name(), compile(network, &Options { choices, ..self.options.clone() })?)
+        compile(network, &Options { choices, ..self.options.clone() })
     }
 
     /// The lock of chosen points; layers without one have the choice by estimate.
