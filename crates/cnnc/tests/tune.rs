@@ -49,6 +49,11 @@ fn a_lock_is_made_obeyed_and_replayed() {
     let network = &events(&out, "network")[0];
     assert!(network["untuned_ms"].as_f64().unwrap() > 0.0 && network["layers"] == 2, "{network}");
     assert_eq!(network["gap"]["layers"].as_array().unwrap().len(), 2);
+    // The last to be told is how long the end of the run takes, network by network.
+    let standings = events(&out, "standing");
+    let last = standings.last().unwrap();
+    assert_eq!(last["at"], "net", "{last}");
+    assert!(last["left_s"].as_u64().unwrap() <= standings[0]["left_s"].as_u64().unwrap().min(10), "{last}");
 
     let lock = std::fs::read_to_string(folder.path("net.lock")).unwrap();
     assert_eq!(lock.lines().filter(|line| line.starts_with("conv ")).count(), 2, "{lock}");
