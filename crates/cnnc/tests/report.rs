@@ -129,7 +129,7 @@ fn the_page_holds_every_layer_and_loads_nothing() {
 fn the_script_works_in_a_browser() {
     let folder = Folder::new();
     fill(&folder.path("t.db"));
-    folder.ok("report --db t.db");
+    folder.ok("report t.db");
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/report-browser.sh"));
     command.arg(folder.path("report.html"));
     let said = said(command);

@@ -6,7 +6,7 @@ const EXAMPLES: &str = "\
 Examples:
   cnnc report                                            (writes report.html)
   cnnc report --layers tests/shapes/resnet50.txt -o resnet50.html
-  cnnc report --db shared.db --peers bench-results/peers-1-thread-x86-64-v4.json
+  cnnc report shared.db --peers bench-results/peers-1-thread-x86-64-v4.json
   cnnc machine --json > server.json                      (there; its trials here, through `cnnc db export`)
   cnnc report --machine-file server.json
 
@@ -16,6 +16,9 @@ The page is one file that loads nothing: mail it, or keep it beside the results.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// The database [default: that of --db]
+    #[arg(value_name = "DB", conflicts_with = "db")]
+    pub database: Option<PathBuf>,
     /// The page to write; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     pub output: PathBuf,

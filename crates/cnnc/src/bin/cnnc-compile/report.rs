@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let path = database::users(args.db.as_deref())?;
+    let path = database::users(args.database.as_deref().or(args.db.as_deref()))?;
     let layers = args.layers.as_deref().map(read_list).transpose()?;
     let peers = args.peers.iter().map(|path| peers(path)).collect::<Result<Vec<_>, _>>()?;
     let database = Database::open(&path).map_err(failure::database)?;
