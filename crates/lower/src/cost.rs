@@ -38,8 +38,9 @@ pub fn imbalance_with_short(target: &Target, full: usize, short: usize, share: f
     let mut busy: Vec<f64> = (0..threads).map(|k| ((full + threads - 1 - k) / threads) as f64).collect();
     for _ in 0..short {
         // Whoever is done first takes the next.
-        let next = busy.iter_mut().min_by(|a, b| a.total_cmp(b));
-        next.into_iter().for_each(|next| *next += share);
+        if let Some(next) = busy.iter_mut().min_by(|a, b| a.total_cmp(b)) {
+            *next += share;
+        }
     }
     let all: f64 = busy.iter().sum();
     busy.iter().fold(0.0, |most: f64, &busy| most.max(busy)) * threads as f64 / all

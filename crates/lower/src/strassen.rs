@@ -12,7 +12,7 @@ mod kernel;
 mod shape;
 
 use self::shape::{LEVELS, Place, Strassen};
-use crate::tiled::{from_memory, illegal, multiply_adds_per_cycle, tallest};
+use crate::tiled::{even, from_memory, illegal, multiply_adds_per_cycle, tallest};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost, error};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::ops::PadMode;
@@ -78,7 +78,7 @@ fn blockings(one: &Strassen, region: &Region, target: &Target, breadth: Breadth,
             let blocks = one.tiles().div_ceil((budget / tile_bytes).max(1)).next_multiple_of(target.threads);
             let share = one.tiles().div_ceil(blocks);
             // Register tiles as tall as they can be, or so that a block's are equally tall.
-            let even = share.div_ceil(share.div_ceil(most));
+            let even = even(share, most);
             let heights = match breadth {
                 Breadth::Offered => vec![most, most / 2, even],
                 Breadth::Space => (1..=most).rev().collect(),

@@ -25,7 +25,7 @@ pub use cost::{asked_ahead, from_memory, multiply_adds_per_cycle, seconds};
 pub use lowering::{check, illegal, lower, whole};
 pub use microkernel::{Accumulators, Streams};
 pub use nest::{Emitted, Fill, Input, SPAN, emit};
-pub use tilings::{tallest, tilings};
+pub use tilings::{even, tallest, tilings};
 
 use cnnc_ir::graph::Candidate;
 

@@ -39,6 +39,13 @@ fn estimates(graph: &Graph, target: &Target, algorithm: &str) -> Vec<(Candidate,
     found.map(|(a, candidate)| (candidate.clone(), (a.work)(&region, &candidate, target).seconds)).collect()
 }
 
+/// The Zen 4 core that the times below were measured on; two threads share the way to memory.
+fn zen4(isa: Isa, threads: usize) -> Target {
+    let memory = if threads > 1 { 17_200 } else { 31_000 };
+    let ceilings = Ceilings { l1: 213_700, l2: 112_800, l3: 100_100, memory, ..Ceilings::of(isa) };
+    Target { threads, l3: 32 << 20, ..Target::of(isa).with_ceilings(ceilings) }
+}
+
 fn least(estimates: &[(Candidate, f64)]) -> f64 {
     estimates.iter().map(|(_, seconds)| *seconds).fold(f64::INFINITY, f64::min)
 }
@@ -106,8 +113,7 @@ fn threads_share_strassens_rows_evenly() {
 /// 4% less in even blocks.
 #[test]
 fn threads_share_winograds_tiles_evenly() {
-    let zen4 = Ceilings { l1: 213_700, l2: 112_800, l3: 100_100, memory: 17_200, ..Ceilings::of(Isa::X86V4) };
-    let target = Target { threads: 2, l3: 32 << 20, ..Target::of(Isa::X86V4).with_ceilings(zen4) };
+    let target = zen4(Isa::X86V4, 2);
     let blocked = Layout::Blocked(target.lanes);
     for (channels, size) in [(16, 45), (32, 32), (32, 64), (64, 40)] {
         let layer = graph((channels, size), (channels, 3, 1, 1), (blocked, blocked));
@@ -123,8 +129,7 @@ fn threads_share_winograds_tiles_evenly() {
 /// Measured with AVX2 on Zen 4: 1024 to 256 channels at 14x14 take 0.81 ms by two levels, 0.90 ms as a plain product.
 #[test]
 fn narrow_vectors_take_strassens_product() {
-    let zen4 = Ceilings { l1: 213_700, l2: 112_800, l3: 100_100, memory: 31_000, ..Ceilings::of(Isa::X86V3) };
-    let target = Target { l3: 32 << 20, ..Target::of(Isa::X86V3).with_ceilings(zen4) };
+    let target = zen4(Isa::X86V3, 1);
     let blocked = Layout::Blocked(target.lanes);
     let layer = graph((1024, 14), (256, 1, 1, 0), (blocked, blocked));
     let [strassen, plain] = ["strassen", "pointwise"].map(|algorithm| least(&estimates(&layer, &target, algorithm)));

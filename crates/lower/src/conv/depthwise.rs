@@ -3,7 +3,7 @@
 use super::ConvShape;
 use super::lanewise::Lanewise;
 use super::shape::is_blocked_f32;
-use crate::tiled::{illegal, multiply_adds_per_cycle};
+use crate::tiled::{even, illegal, multiply_adds_per_cycle};
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Packing, Region, Work, cost};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
@@ -66,8 +66,7 @@ pub(super) fn tilings(name: &str, shape: &ConvShape, target: &Target, breadth: B
         }
     };
     for most in mosts {
-        let even = columns.div_ceil(columns.div_ceil(most));
-        for width in [even, most] {
+        for width in [even(columns, most), most] {
             if width <= columns && !widths.contains(&width) {
                 widths.push(width);
             }

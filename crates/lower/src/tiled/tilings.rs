@@ -41,6 +41,11 @@ pub fn tallest(target: &Target, nv: usize) -> usize {
     target.registers.saturating_sub(nv + 1) / nv
 }
 
+/// The size of equal parts of a whole, in as few as parts of at most so many can be.
+pub fn even(all: usize, most: usize) -> usize {
+    all.div_ceil(all.div_ceil(most.max(1)).max(1))
+}
+
 /// Register tiles (positions, vectors): as many positions as registers allow, or half as many, or any number, spread
 /// evenly over the columns.
 fn register_tiles(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<(usize, usize)> {
@@ -50,18 +55,17 @@ fn register_tiles(sum: &TiledSum, target: &Target, breadth: Breadth) -> Vec<(usi
         if nv > sum.vectors() || (sum.group_vectors < sum.vectors() && !sum.group_vectors.is_multiple_of(nv)) {
             continue;
         }
-        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
         // Four vectors and seven positions are one register too many, but a multiply-add can broadcast from memory: each
         // position four times, which is cheap where they lie side by side.
         let together = sum.position_bytes() <= target.lanes * size_of::<f32>();
         let seven = nv == 4 && target.registers >= 32 && target.lanes >= 16 && together;
         // One vector and all other registers but one: the broadcasts have nowhere to go.
-        let fitting = (free / nv).min(28).min(target.registers - 4);
+        let fitting = tallest(target, nv).min(28).min(target.registers - 4);
         let most = if seven { 7 } else { fitting };
         if most == 0 || (nv > 4 && columns > most && breadth == Breadth::Offered) {
             continue;
         }
-        let even = |most: usize| columns.div_ceil(columns.div_ceil(most.max(1)));
+        let even = |most: usize| even(columns, most);
         let wanted: Vec<usize> = match breadth {
             Breadth::Offered => vec![even(most), even(fitting), even(most / 2)],
             Breadth::Space => (1..=most).rev().flat_map(|mr| [even(mr), mr]).collect(),
@@ -90,7 +94,7 @@ fn chunks(sum: &TiledSum, nv: usize, target: &Target, breadth: Breadth) -> Vec<u
     };
     for &budget in budgets.iter().filter(|&&budget| blocks * block_bytes > budget) {
         let fitting = (budget / block_bytes.max(1)).max(1);
-        let chunk = blocks.div_ceil(blocks.div_ceil(fitting));
+        let chunk = even(blocks, fitting);
         if chunk < blocks && !chunks.contains(&chunk) {
             chunks.push(chunk);
         }

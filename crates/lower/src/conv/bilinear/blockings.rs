@@ -3,6 +3,7 @@
 use super::cost::{self, TransformCycles};
 use super::{Blocking, Tiling};
 use crate::Breadth;
+use crate::tiled::{even, tallest};
 use cnnc_tensor::Target;
 
 /// Blockings offered.
@@ -53,13 +54,11 @@ pub fn blockings(
 fn register_tiles(tiles: usize, target: &Target, breadth: Breadth) -> Vec<(usize, usize)> {
     let mut found = vec![];
     for nv in [1, 2, 3, 4] {
-        let Some(free) = target.registers.checked_sub(nv + 1) else { continue };
-        let most = (free / nv).min(28);
+        let most = tallest(target, nv).min(28);
         // As few as hold all tiles, evenly; or a thread's share of them.
-        let even = |tiles: usize| tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1));
-        let share = even(tiles.div_ceil(target.threads));
+        let share = even(tiles.div_ceil(target.threads), most);
         let heights = match breadth {
-            Breadth::Offered => vec![most, even(tiles), share, most.div_ceil(2), most * 2 / 3, 4, 1],
+            Breadth::Offered => vec![most, even(tiles, most), share, most.div_ceil(2), most * 2 / 3, 4, 1],
             Breadth::Space => (1..=most).rev().collect(),
         };
         for mr in heights {
