@@ -9,13 +9,16 @@
 mod batch;
 mod certify;
 mod finish;
+mod jobs;
 mod outlook;
+mod task;
 
 pub use certify::{Certificate, certify};
+pub use task::{Observer, Standing, Task, TuneOptions};
 
-use crate::search::{ROUND, Search};
-use crate::worker::{ArtifactFile, CompileJob, Compiled, End, Event, MeasureJob, Pool};
-use crate::{Outcome, Setting, Trial, Workload};
+use crate::search::ROUND;
+use crate::worker::{ArtifactFile, End, Event, Pool};
+use crate::{Outcome, Trial};
 use batch::{Batch, Built, Job};
 use outlook::Ending;
 use std::collections::HashMap;
@@ -26,89 +29,11 @@ use std::time::{Duration, Instant};
 const WORTHLESS: f64 = 2e-4;
 /// Share of the budget that the last comparison gets.
 const FINISH: f64 = 0.15;
-/// Seconds of timing of a trial at least, and runs that a trial should have.
-const SHORTEST: f64 = 0.012;
-const RUNS: f64 = 9.0;
-/// Seconds of timing of a trial at most.
-const LONGEST: f64 = 0.25;
 /// Seconds of a trial before any of its layer: compiling, and making, packing and reading each byte of operands.
 const COMPILE: f64 = 0.15;
 const PER_BYTE: f64 = 8e-9;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
-
-/// A layer to be tuned.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// The layer.
-    pub workload: Workload,
-    /// Layout of the first operand: `plain`, `c16`.
-    pub input: String,
-    /// Layout of the result.
-    pub output: String,
-    /// How often all networks have it.
-    pub count: usize,
-    /// The candidate that would be chosen without tuning.
-    pub untuned: String,
-    /// The search.
-    pub search: Search,
-    /// Trials that timed a machine code, by its hash.
-    pub codes: HashMap<String, Trial>,
-    /// Bytes of its operands.
-    pub bytes: usize,
-}
-
-/// What tuning keeps to.
-#[derive(Clone, Debug)]
-pub struct TuneOptions {
-    /// What code is made for.
-    pub setting: Setting,
-    /// How long it may take.
-    pub budget: Duration,
-    /// Networks that the layers are of.
-    pub networks: usize,
-    /// A candidate whose error is larger is wrong.
-    pub max_error: f64,
-    /// Most bytes of workspace.
-    pub max_workspace: u64,
-    /// Whether nothing may be compiled while something is measured: where measuring takes all processors.
-    pub alone: bool,
-}
-
-/// How far tuning is.
-#[derive(Clone, Debug, Default)]
-pub struct Standing {
-    /// Candidates that were timed to the end; those of code that was timed before counted apart.
-    pub timed: usize,
-    /// Candidates that were timed before, and timed again in turn with the winner.
-    pub compared: usize,
-    /// Candidates whose code was timed as another's.
-    pub same_code: usize,
-    /// Candidates that were given up early.
-    pub stopped: usize,
-    /// Candidates that failed: not compiled, wrong, crashed, too slow to wait for, too large.
-    pub failed: usize,
-    /// Seconds of all layers under the best that is known, counted.
-    pub seconds: f64,
-    /// Share of it that further rounds are expected to gain.
-    pub expected: f64,
-    /// Share of the budget that is used.
-    pub used: f64,
-    /// Seconds that it will go on: until the budget is used up, or sooner where less is left to be found out.
-    pub left: f64,
-    /// The layer at work.
-    pub at: String,
-}
-
-/// Tells how tuning goes, and whether it is to end.
-pub trait Observer {
-    /// A trial has ended; it is to be kept.
-    fn trial(&mut self, trial: &Trial);
-    /// How far tuning is.
-    fn standing(&mut self, standing: &Standing);
-    /// Whether tuning is to end now.
-    fn interrupted(&self) -> bool;
-}
 
 /// Tunes layers. Their searches know in the end what was found.
 pub fn tune(tasks: &mut [Task], pool: &mut Pool, options: &TuneOptions, observer: &mut dyn Observer) {
@@ -235,20 +160,6 @@ impl<'a> Tuner<'a> {
         batch
     }
 
-    fn compile_job(&self, task: usize, point: usize) -> CompileJob {
-        let Setting { isa, threads, backend, .. } = &self.options.setting;
-        let Task { workload, input, output, search, .. } = &self.tasks[task];
-        CompileJob {
-            layer: workload.0.clone(),
-            input: input.clone(),
-            output: output.clone(),
-            candidate: search.points()[point].candidate.to_string(),
-            isa: isa.clone(),
-            backend: backend.clone(),
-            threads: *threads,
-        }
-    }
-
     /// Waits for an event and deals with it.
     fn wait(&mut self, batches: &mut [Batch]) {
         let Some(event) = self.pool.next_event(Duration::from_millis(200)) else { return };
@@ -321,51 +232,6 @@ impl<'a> Tuner<'a> {
             let built = Some(Built { compiled, file, against });
             batch.jobs.insert(self.pool.submit_measure(job), Job { point, built });
         }
-    }
-
-    fn measure_job(
-        &self,
-        task: usize,
-        point: usize,
-        file: &Arc<ArtifactFile>,
-        incumbent: Option<&Incumbent>,
-    ) -> MeasureJob {
-        MeasureJob {
-            artifact: file.clone(),
-            incumbent: incumbent.map(|incumbent| incumbent.file.clone()),
-            threads: self.options.setting.threads,
-            seconds: self.trial_seconds(task, point),
-            stop_above: None,
-            max_error: self.options.max_error,
-        }
-    }
-
-    /// Seconds of timing of a trial: each turn runs the candidate and the incumbent, and pushes the weights of both out of
-    /// the caches.
-    fn trial_seconds(&self, task: usize, point: usize) -> f64 {
-        let point = &self.tasks[task].search.points()[point];
-        (RUNS * 3.0 * point.expected).clamp(SHORTEST, LONGEST)
-    }
-
-    fn blank(&self, task: usize, point: usize) -> Trial {
-        let Task { workload, input, output, search, .. } = &self.tasks[task];
-        let trial = Trial::new(workload, (input, output), &self.name(task, point), Outcome::TimedOut);
-        Trial { estimate: search.points()[point].estimate, ..trial }
-    }
-
-    /// A trial of a compiled candidate, measured in turn with another one if there is one.
-    fn trial_of(&self, task: usize, point: usize, compiled: &Compiled, against: Option<usize>) -> Trial {
-        Trial {
-            code: compiled.code.clone(),
-            workspace: compiled.workspace,
-            packed: compiled.packed,
-            against: against.map_or(String::new(), |point| self.name(task, point)),
-            ..self.blank(task, point)
-        }
-    }
-
-    fn name(&self, task: usize, point: usize) -> String {
-        self.tasks[task].search.points()[point].candidate.to_string()
     }
 
     fn keep(&mut self, task: usize, trial: &Trial) {

@@ -7,15 +7,19 @@
 //! Where the fastest candidates together break the bound on the network's error, [`budget`](crate::budget) gives each
 //! node a limit of declared error, and the walk is repeated within them.
 
+mod fastest;
+mod rewrite;
+
 use crate::budget::{self, Alternative};
 use crate::fuse_separable::fuse_separable;
 use crate::layout_plan::{LayoutPlan, NodeOption};
 use crate::layouts::{LayoutOption, layout_options};
 use crate::shapes::layer_of;
 use crate::{Bounds, Choices, CompileError, MeasuredWay};
-use cnnc_ir::graph::{Candidate, Def, Graph, Node, NodeId, Op, Output, TensorType, ValueId, eval_op, infer};
-use cnnc_lower::{Algorithm, Breadth, LowerError, Packing, Region, choose_among, cost};
-use cnnc_tensor::{Layout, Target, Tensor};
+use cnnc_ir::graph::{Candidate, Graph, Node, NodeId, Op, Output, TensorType, ValueId};
+use cnnc_lower::{Algorithm, Breadth, Region, choose_among, cost};
+use cnnc_tensor::{Layout, Target};
+pub(crate) use rewrite::fold_chain;
 use std::collections::{HashMap, HashSet};
 
 /// A graph with its choices made.
@@ -111,14 +115,6 @@ struct Chooser<'a> {
     versions: HashMap<(ValueId, Layout), ValueId>,
     /// Packed constants by new value and packing.
     packed: HashMap<(ValueId, Vec<Op>), ValueId>,
-}
-
-struct Choice {
-    seconds: f64,
-    option: LayoutOption,
-    algorithm: &'static Algorithm,
-    candidate: Candidate,
-    is_measured: bool,
 }
 
 impl<'a> Chooser<'a> {
@@ -219,109 +215,6 @@ impl<'a> Chooser<'a> {
         found
     }
 
-    fn node(&mut self, id: NodeId, node: &Node) -> Result<(), CompileError> {
-        if let Op::Reshape { .. } = node.op {
-            return self.reshape(node);
-        }
-        let (limit, bound) = (self.limit(id), self.bounds.workspace());
-        let planned: Vec<LayoutOption> =
-            self.planned.get(id.0 as usize).and_then(|&k| self.options(node).into_iter().nth(k)).into_iter().collect();
-        // Choices that would take more workspace than they may, with what they take.
-        let mut too_large: Vec<(usize, Choice)> = vec![];
-        loop {
-            // Where nothing in the planned layouts stays within the bounds, any other will do.
-            let fastest = self.fastest(id, node, &planned, limit, &too_large);
-            let fastest = fastest.or_else(|_| self.fastest(id, node, &self.options(node), limit, &too_large));
-            let failure = match fastest {
-                Ok(choice) => match self.workspace(node, &choice) {
-                    bytes if bytes <= bound => return self.apply(node, choice),
-                    bytes => {
-                        too_large.push((bytes, choice));
-                        continue;
-                    }
-                },
-                Err(failure) => failure,
-            };
-            let Some((least, choice)) = too_large.into_iter().min_by_key(|(bytes, _)| *bytes) else {
-                return Err(failure.into());
-            };
-            if self.bounds.max_workspace.is_some() {
-                return Err(CompileError::WorkspaceBound { node: node.name.clone(), bound, least });
-            }
-            return self.apply(node, choice);
-        }
-    }
-
-    /// The layouts and the candidate of least time within a limit of declared error, but for those that are excluded.
-    fn fastest(
-        &self,
-        id: NodeId,
-        node: &Node,
-        options: &[LayoutOption],
-        limit: f64,
-        excluded: &[(usize, Choice)],
-    ) -> Result<Choice, LowerError> {
-        let mut best: Option<Choice> = None;
-        let mut failure =
-            LowerError::NoAlgorithm { node: node.name.clone(), op: node.op.name(), types: "its operands".into() };
-        for option in options {
-            let region = self.region(node, option);
-            let acceptable = |algorithm: &Algorithm, candidate: &Candidate| {
-                (algorithm.error)(&region, candidate, self.target) <= limit
-                    && !excluded.iter().any(|(_, c)| c.option == *option && c.candidate == *candidate)
-            };
-            let measured = self.measured(id, &region, limit).flatten().and_then(|way| {
-                let algorithm = cnnc_lower::find(&way.candidate.algorithm)?;
-                acceptable(algorithm, &way.candidate).then(|| (algorithm, way.candidate.clone(), way.seconds))
-            });
-            let is_measured = measured.is_some();
-            let found = measured.map_or_else(
-                || {
-                    choose_among(&region, self.target, &acceptable).map(|(algorithm, candidate)| {
-                        let seconds = (algorithm.work)(&region, &candidate, self.target).seconds;
-                        (algorithm, candidate, seconds)
-                    })
-                },
-                Ok,
-            );
-            match found {
-                Ok((algorithm, candidate, work)) => {
-                    let seconds = work + self.conversion_seconds(node, option);
-                    // A measured way goes before all estimates.
-                    if best.as_ref().is_none_or(|b| (!is_measured, seconds) < (!b.is_measured, b.seconds)) {
-                        best = Some(Choice { seconds, option: option.clone(), algorithm, candidate, is_measured });
-                    }
-                }
-                Err(error) => failure = error,
-            }
-        }
-        best.ok_or(failure)
-    }
-
-    /// Bytes of workspace that a choice takes; 0 where it turns out to have no lowering, which is reported later.
-    fn workspace(&self, node: &Node, choice: &Choice) -> usize {
-        let mut region = self.region(node, &choice.option);
-        for packing in (choice.algorithm.packings)(&region, &choice.candidate, self.target) {
-            let mut ty = region.inputs[packing.input].with_layout(Layout::Plain);
-            for op in &packing.ops {
-                let Some(packed) = infer(op, &[&ty]).ok().and_then(|mut types| types.pop()) else { return 0 };
-                ty = packed;
-            }
-            region.inputs[packing.input] = ty;
-        }
-        let lowering = (choice.algorithm.lower)(&region, &choice.candidate, self.target);
-        lowering.map_or(0, |lowering| lowering.workspace_bytes(self.target.threads))
-    }
-
-    /// A reshape is a view of a plain value.
-    fn reshape(&mut self, node: &Node) -> Result<(), CompileError> {
-        let input = self.version(node.inputs[0], Layout::Plain)?;
-        let ty = self.old.ty(node.outputs[0]).clone();
-        let output = self.new.add_typed(&node.name, node.op.clone(), &[input], vec![ty], None)[0];
-        self.define(node.outputs[0], Layout::Plain, output);
-        Ok(())
-    }
-
     /// The node as an option sees it.
     fn region<'b>(&'b self, node: &'b Node, option: &LayoutOption) -> Region<'b> {
         let input = |(&v, &layout): (&ValueId, &Option<Layout>)| {
@@ -345,132 +238,8 @@ impl<'a> Chooser<'a> {
         if only_blocked { blocked } else { Layout::Plain }
     }
 
-    fn conversion_seconds(&self, node: &Node, option: &LayoutOption) -> f64 {
-        let seconds = |(&v, &layout): (&ValueId, &Option<Layout>)| {
-            let Some(layout) = layout else { return 0.0 };
-            if self.old.constant(v).is_some() || self.versions.contains_key(&(v, layout)) {
-                return 0.0;
-            }
-            self.conversion_of(v)
-        };
-        node.inputs.iter().zip(&option.inputs).map(seconds).sum()
-    }
-
     /// Seconds of a value's conversion to another layout.
     fn conversion_of(&self, value: ValueId) -> f64 {
         cost::conversion(self.old.ty(value), self.target)
     }
-
-    fn apply(&mut self, node: &Node, choice: Choice) -> Result<(), CompileError> {
-        if choice.is_measured {
-            self.measured.insert(node.name.clone());
-        }
-        let packings = {
-            let region = self.region(node, &choice.option);
-            (choice.algorithm.packings)(&region, &choice.candidate, self.target)
-        };
-        let mut inputs = Vec::with_capacity(node.inputs.len());
-        for (&old, layout) in node.inputs.iter().zip(&choice.option.inputs) {
-            let layout = layout.unwrap_or_else(|| self.present_layout(old));
-            inputs.push(self.version(old, layout)?);
-        }
-        for packing in packings {
-            let input = packing.input;
-            inputs[input] = self.pack(&node.name, inputs[input], packing)?;
-        }
-        let types = node.outputs.iter().map(|&v| self.old.ty(v).with_layout(choice.option.output)).collect();
-        let outputs = self.new.add_typed(&node.name, node.op.clone(), &inputs, types, Some(choice.candidate));
-        for (&old, new) in node.outputs.iter().zip(outputs) {
-            self.define(old, choice.option.output, new);
-        }
-        Ok(())
-    }
-
-    fn define(&mut self, old: ValueId, layout: Layout, new: ValueId) {
-        if let Some(name) = &self.old.value(old).name {
-            self.new.set_name(new, name);
-        }
-        self.versions.insert((old, layout), new);
-    }
-
-    /// The new value for an old one in a layout, converted where it is not there yet.
-    fn version(&mut self, old: ValueId, layout: Layout) -> Result<ValueId, CompileError> {
-        if let Some(&id) = self.versions.get(&(old, layout)) {
-            return Ok(id);
-        }
-        let value = self.old.value(old);
-        let name = value.name.clone();
-        let new = match &value.def {
-            Def::Const(tensor) | Def::Param(tensor) => {
-                let tensor = tensor.with_layout(layout).map_err(|e| internal(e.to_string()))?;
-                self.new.add_const(name.as_deref(), tensor)
-            }
-            _ => {
-                let present = self.present_layout(old);
-                let from = *self
-                    .versions
-                    .get(&(old, present))
-                    .ok_or_else(|| internal(format!("value {name:?} used before it is made")))?;
-                let label = format!("{} to {layout}", name.as_deref().unwrap_or("value"));
-                self.add_chosen(&label, Op::Convert { layout }, from)?
-            }
-        };
-        self.versions.insert((old, layout), new);
-        Ok(new)
-    }
-
-    /// Applies a packing: folded for a constant, nodes otherwise.
-    fn pack(&mut self, name: &str, value: ValueId, packing: Packing) -> Result<ValueId, CompileError> {
-        let key = (value, packing.ops);
-        if let Some(&done) = self.packed.get(&key) {
-            return Ok(done);
-        }
-        let packed = match self.new.constant(value).cloned() {
-            Some(tensor) => {
-                let packed = fold_chain(name, tensor, &key.1)?;
-                let label = self.new.value(value).name.clone();
-                self.new.add_const(label.as_deref(), packed)
-            }
-            None => {
-                let mut at = value;
-                for op in &key.1 {
-                    at = self.add_chosen(&format!("{name} pack"), op.clone(), at)?;
-                }
-                at
-            }
-        };
-        self.packed.insert(key, packed);
-        Ok(packed)
-    }
-
-    /// Adds a node of one operand that the choice itself needs, with its candidate.
-    fn add_chosen(&mut self, name: &str, op: Op, input: ValueId) -> Result<ValueId, CompileError> {
-        let types = cnnc_ir::graph::infer(&op, &[self.new.ty(input)]).map_err(|e| CompileError::infer(name, e))?;
-        let candidate = match op {
-            Op::Reshape { .. } => None,
-            _ => {
-                let region = Region {
-                    name,
-                    op: &op,
-                    inputs: vec![self.new.ty(input).clone()],
-                    constants: vec![None],
-                    outputs: types.clone(),
-                };
-                Some(cnnc_lower::choose(&region, self.target)?.1)
-            }
-        };
-        Ok(self.new.add_typed(name, op, &[input], types, candidate)[0])
-    }
-}
-
-/// A tensor after a chain of operators of one operand.
-pub(crate) fn fold_chain(name: &str, tensor: Tensor, ops: &[Op]) -> Result<Tensor, CompileError> {
-    ops.iter().try_fold(tensor, |tensor, op| {
-        let mut results = eval_op(op, &[&tensor]).map_err(|e| CompileError::evaluate(name, e))?;
-        results.pop().ok_or_else(|| internal(format!("{name}: packing without a result")))
-    })
-}
-
-fn internal(what: String) -> CompileError {
-    CompileError::Internal { stage: "choose".into(), what }
 }

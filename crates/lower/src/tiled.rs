@@ -17,6 +17,7 @@ mod lowering;
 mod microkernel;
 mod nest;
 mod store;
+mod tile;
 mod tilings;
 
 pub use ahead::Ahead;

@@ -7,6 +7,7 @@
 //! `[C, 1, 1]` (conv) or `[N]` (matmul).
 
 pub(super) mod arg_reduce;
+mod attributes;
 pub(super) mod broadcast;
 pub(super) mod check;
 pub(super) mod combine;
@@ -15,6 +16,7 @@ pub(super) mod conv;
 pub(super) mod conv_transpose;
 pub(super) mod convert;
 pub(super) mod cum_sum;
+mod elementwise;
 pub(super) mod filter_spectrum;
 pub(super) mod filter_transform;
 pub(super) mod gather;
@@ -44,87 +46,10 @@ pub(super) mod top_k;
 pub(super) mod transpose;
 mod window;
 
+pub use attributes::{GridMode, GridPadding, PadMode, PoolKind, ReduceKind, ScatterKind, Window};
+
 use crate::expr::Expr;
-use cnnc_tensor::{DType, Layout};
-
-/// Geometry of a sliding window over the spatial axes (axes 2..): one entry per spatial axis, 1 to 3 of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Window extents.
-    pub kernel: Vec<usize>,
-    /// Steps between windows.
-    pub strides: Vec<usize>,
-    /// Steps between taps of a window.
-    pub dilations: Vec<usize>,
-    /// Padding before each axis.
-    pub pads_begin: Vec<usize>,
-    /// Padding after each axis (a pool with ceil mode has it enlarged so that floor gives the right size).
-    pub pads_end: Vec<usize>,
-}
-
-/// What a pool computes over its window. Padding is never seen by `Max`; `Average` divides by the number of valid taps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PoolKind {
-    /// Largest valid tap.
-    Max,
-    /// Mean of the valid taps.
-    Average,
-    /// Mean over the window with padding counted as zeros, but taps beyond the declared padding (ceil mode) not
-    /// counted: they lie at coordinates `>= size + count_pads_end[axis]`, where that is what this kind's operator holds.
-    AverageIncludePad,
-    /// `(sum |x|^p)^(1/p)`.
-    Lp(u32),
-}
-
-/// How elements are combined by a reduction or a scatter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum ReduceKind {
-    Sum,
-    Mean,
-    Max,
-    Min,
-    Prod,
-}
-
-/// What a scatter does with the element that stands there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum ScatterKind {
-    Replace,
-    Add,
-    Mul,
-    Max,
-    Min,
-}
-
-/// How [`Op::Pad`] fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum PadMode {
-    Constant,
-    Reflect,
-    Edge,
-    Wrap,
-}
-
-/// Interpolation of [`Op::GridSample`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum GridMode {
-    Nearest,
-    Linear,
-    Cubic,
-}
-
-/// What [`Op::GridSample`] reads outside the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum GridPadding {
-    Zeros,
-    Border,
-    Reflection,
-}
+use cnnc_tensor::Layout;
 
 /// An operator of the graph IR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -458,34 +383,5 @@ impl Op {
             | Op::Normalize { tail, .. } => Some(tail),
             _ => None,
         }
-    }
-
-    /// A map of one expression over its operands.
-    pub fn map(expr: Expr) -> Op {
-        Op::Map { expr, dims: vec![] }
-    }
-
-    /// A conversion of element type.
-    pub fn cast(dtype: DType) -> Op {
-        let mut b = crate::expr::ExprBuilder::default();
-        let x = b.input(0);
-        let y = b.cast(dtype, x);
-        Op::map(b.finish(y))
-    }
-
-    /// An elementwise operation of one operand.
-    pub fn unary(op: crate::expr::UnaryOp) -> Op {
-        let mut b = crate::expr::ExprBuilder::default();
-        let x = b.input(0);
-        let y = b.unary(op, x);
-        Op::map(b.finish(y))
-    }
-
-    /// An elementwise operation of two operands.
-    pub fn binary(op: crate::expr::BinaryOp) -> Op {
-        let mut b = crate::expr::ExprBuilder::default();
-        let (x, y) = (b.input(0), b.input(1));
-        let z = b.binary(op, x, y);
-        Op::map(b.finish(z))
     }
 }
