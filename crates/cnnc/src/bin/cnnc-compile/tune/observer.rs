@@ -137,10 +137,10 @@ impl<'a> Watch<'a> {
                 "stopped_early": stopped, "failed": failed,
             }));
         }
-        let an_hour = (timed + stopped) as f64 / seconds * 3600.0;
+        let an_hour = timed as f64 / seconds * 3600.0;
         self.say(&format!(
             "{timed} candidates timed, {stopped} given up early, {same_code} of code timed before, {failed} failed in \
-             {seconds:.0} s; {an_hour:.0} measured an hour\n"
+             {seconds:.0} s; {an_hour:.0} timed an hour\n"
         ))
     }
 
