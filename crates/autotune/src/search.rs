@@ -115,9 +115,9 @@ impl Search {
         }
     }
 
-    /// Goes on after trials of before: they count as the rounds that they would have been.
+    /// Goes on after trials of before: they count as the rounds that they would have been, a few alone as none.
     pub fn resume(&mut self) {
-        let rounds = self.tried().div_ceil(ROUND);
+        let rounds = (self.tried() + ROUND / 2) / ROUND;
         while self.rounds < rounds {
             self.end_round();
         }

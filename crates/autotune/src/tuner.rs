@@ -3,20 +3,20 @@
 //!
 //! The time goes where most is expected of it: a layer's share of the time of all networks times what another round is
 //! expected to save of it, over the time that a round takes. Three layers are at work at once, so that one is compiled while
-//! another is measured; and one more for each other rank. At the end, the best few candidates of each layer are measured
-//! again in turn with its winner.
+//! another is measured; and one more for each other rank. At the end, layers that were not worth a round are timed as they
+//! are, and the best few candidates of each layer measured again in turn with its winner.
 
 mod batch;
 mod certify;
 mod finish;
 mod jobs;
+mod next;
 mod outlook;
 mod task;
 
 pub use certify::{Certificate, certify};
 pub use task::{Observer, Standing, Task, TuneOptions};
 
-use crate::search::ROUND;
 use crate::worker::{ArtifactFile, End, Event, Pool};
 use crate::{Outcome, Trial};
 use batch::{Batch, Built, Job};
@@ -25,13 +25,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where less than this share of the time of an average network is expected to be gained by a round, tuning ends.
-const WORTHLESS: f64 = 2e-4;
 /// Share of the budget that the last comparison gets.
 const FINISH: f64 = 0.15;
-/// Seconds of a trial before any of its layer: compiling, and making, packing and reading each byte of operands.
-const COMPILE: f64 = 0.15;
-const PER_BYTE: f64 = 8e-9;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
 
@@ -90,26 +85,29 @@ impl<'a> Tuner<'a> {
             return;
         }
         self.recall_incumbents();
-        let rounds = self.options.budget.mul_f64(1.0 - FINISH);
+        let until = |share: f64| self.options.budget.mul_f64(1.0 - share);
+        let (rounds, unseen) = (until(FINISH), until(FINISH / 2.0));
+        self.work(rounds, Tuner::next_round);
+        self.work(unseen, Tuner::next_unseen);
+        self.finish();
+    }
+
+    /// Takes rounds as they come and waits for them, until there are none or the time is over.
+    fn work(&mut self, until: Duration, next: fn(&mut Self, &[Batch]) -> Option<Batch>) {
         let (mut batches, mut over): (Vec<Batch>, bool) = (vec![], false);
         loop {
             // Two more than are measured: some layers take long to compile and others to measure, and neither is to wait.
             let at_once = if self.options.alone { 1 } else { 2 + self.pool.measurers() };
-            while batches.len() < at_once && self.start.elapsed() < rounds && !self.observer.interrupted() {
-                let Some(task) = self.next_task(&batches) else { break };
-                let proposed = self.tasks[task].search.propose();
-                if proposed.is_empty() {
-                    self.tasks[task].search.end_round();
-                    continue;
-                }
-                batches.push(self.begin(task, proposed));
+            while batches.len() < at_once && self.start.elapsed() < until && !self.observer.interrupted() {
+                let Some(batch) = next(self, &batches) else { break };
+                batches.push(batch);
             }
             if batches.is_empty() {
                 break;
             }
             self.tell(batches.first().map(|batch| batch.task));
             self.wait(&mut batches);
-            if self.start.elapsed() > rounds || self.observer.interrupted() {
+            if self.start.elapsed() > until || self.observer.interrupted() {
                 // What is at work ends; the rest of the rounds is left for another time.
                 for ticket in self.pool.give_up_waiting() {
                     batches.iter_mut().for_each(|batch| drop(batch.jobs.remove(&ticket)));
@@ -127,28 +125,6 @@ impl<'a> Tuner<'a> {
                 !done
             });
         }
-        self.finish();
-    }
-
-    /// The layer that promises most for its time, of those that are not at work and promise anything.
-    fn next_task(&self, batches: &[Batch]) -> Option<usize> {
-        let worthless = self.worthless(self.tasks.iter().map(time).sum());
-        let gain = |k: usize| self.tasks[k].search.expected_gain() * time(&self.tasks[k]);
-        let free = (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k));
-        let promising = free.map(|k| (gain(k), k)).filter(|(gain, _)| *gain > worthless);
-        let for_its_time = promising.map(|(gain, k)| (gain / self.round_seconds(k), k));
-        for_its_time.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, k)| k)
-    }
-
-    /// Seconds of a task's next round: what the last one took, else what making its operands and compiling take at least.
-    fn round_seconds(&self, task: usize) -> f64 {
-        let unknown = ROUND as f64 * (COMPILE + PER_BYTE * self.tasks[task].bytes as f64);
-        self.seconds.get(&task).copied().unwrap_or(unknown)
-    }
-
-    /// Seconds of gain that are not worth a round, where all networks take so many.
-    fn worthless(&self, all: f64) -> f64 {
-        WORTHLESS * all / self.options.networks.max(1) as f64
     }
 
     fn begin(&mut self, task: usize, points: Vec<usize>) -> Batch {

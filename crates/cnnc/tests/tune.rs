@@ -264,3 +264,19 @@ fn lists_of_layers_are_tuned_to_the_end_and_certified() {
     folder.ok("tune layers.txt --exhaustive --threads 1 --replay last -o again.lock");
     assert_eq!(std::fs::read_to_string(folder.path("again.lock")).unwrap(), lock);
 }
+
+#[test]
+fn layers_that_are_not_worth_a_round_are_timed_as_they_are() {
+    let _turn = turn();
+    let folder = Folder::new();
+    folder.write("layers.txt", b"conv 1x64x56x56 64x64x3x3 count=9\nconv 1x16x6x6 16x16x1x1\n");
+    let out = folder.ok("tune layers.txt --budget 20s --threads 1 --json");
+    let list = &events(&out, "list")[0]["layers"];
+    let light = list.as_array().unwrap().iter().find(|layer| layer["layer"].as_str().unwrap().contains("6x6"));
+    assert_eq!(light.unwrap()["tried"], 1, "{list}");
+    // So the memory of all is known, and a replay comes to the same.
+    folder.ok("tune layers.txt --budget 0s --threads 1 --max-memory 64M -o within.lock");
+    folder.ok("tune layers.txt --threads 1 --replay last -o again.lock");
+    let read = |name: &str| std::fs::read_to_string(folder.path(name)).unwrap();
+    assert_eq!(read("again.lock"), read("layers.lock"));
+}

@@ -39,6 +39,9 @@ impl Tuner<'_> {
         let search = &self.tasks[task].search;
         let Some(best) = search.best() else { return };
         let others: Vec<usize> = search.finalists(FINALISTS).into_iter().filter(|&point| point != best).collect();
+        if others.is_empty() {
+            return;
+        }
         let Some((mut code, file)) = self.compiled(task, best) else { return };
         let mut winner = Incumbent { point: best, file };
         for point in others {
