@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Share of the budget that the last comparison gets.
+/// Share of the budget that the last comparison gets; up to half of it goes to layers that had no round.
 const FINISH: f64 = 0.15;
 /// Candidates that are given up where they take so many times as long as the best.
 const STOP_ABOVE: f64 = 1.25;
@@ -85,10 +85,9 @@ impl<'a> Tuner<'a> {
             return;
         }
         self.recall_incumbents();
-        let until = |share: f64| self.options.budget.mul_f64(1.0 - share);
-        let (rounds, unseen) = (until(FINISH), until(FINISH / 2.0));
-        self.work(rounds, Tuner::next_round);
-        self.work(unseen, Tuner::next_unseen);
+        let budget = self.options.budget;
+        self.work(budget.mul_f64(1.0 - FINISH), Tuner::next_round);
+        self.work(budget.mul_f64(1.0 - FINISH / 2.0), Tuner::next_unseen);
         self.finish();
     }
 

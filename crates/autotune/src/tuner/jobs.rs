@@ -14,12 +14,12 @@ const LONGEST: f64 = 0.25;
 impl Tuner<'_> {
     pub(super) fn compile_job(&self, task: usize, point: usize) -> CompileJob {
         let Setting { isa, threads, backend, .. } = &self.options.setting;
-        let Task { workload, input, output, search, .. } = &self.tasks[task];
+        let Task { workload, input, output, .. } = &self.tasks[task];
         CompileJob {
             layer: workload.0.clone(),
             input: input.clone(),
             output: output.clone(),
-            candidate: search.points()[point].candidate.to_string(),
+            candidate: self.name(task, point),
             isa: isa.clone(),
             backend: backend.clone(),
             threads: *threads,

@@ -26,9 +26,9 @@ impl Tuner<'_> {
     /// The choice by estimate of a layer that no round was worth or had time for, the heaviest first: what a network takes
     /// in time and memory is known only where something is known of each of its layers.
     pub(super) fn next_unseen(&mut self, batches: &[Batch]) -> Option<Batch> {
-        let unseen = |k: &usize| self.tasks[*k].search.tried() == 0 && !batches.iter().any(|batch| batch.task == *k);
+        let unseen = self.free(batches).filter(|&k| self.tasks[k].search.tried() == 0);
         let by_time = |a: &usize, b: &usize| time(&self.tasks[*a]).total_cmp(&time(&self.tasks[*b])).then(b.cmp(a));
-        let task = (0..self.tasks.len()).filter(unseen).max_by(by_time)?;
+        let task = unseen.max_by(by_time)?;
         // One of those that a first round takes, as a replay expects it.
         let proposed = self.tasks[task].search.propose();
         let untuned = proposed.iter().find(|&&point| self.name(task, point) == self.tasks[task].untuned);
@@ -36,12 +36,16 @@ impl Tuner<'_> {
         Some(self.begin(task, vec![point]))
     }
 
+    /// The layers that are not at work.
+    fn free(&self, batches: &[Batch]) -> impl Iterator<Item = usize> {
+        (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k))
+    }
+
     /// The layer that promises most for its time, of those that are not at work and promise anything.
     fn next_task(&self, batches: &[Batch]) -> Option<usize> {
         let worthless = self.worthless(self.tasks.iter().map(time).sum());
         let gain = |k: usize| self.tasks[k].search.expected_gain() * time(&self.tasks[k]);
-        let free = (0..self.tasks.len()).filter(|k| !batches.iter().any(|batch| batch.task == *k));
-        let promising = free.map(|k| (gain(k), k)).filter(|(gain, _)| *gain > worthless);
+        let promising = self.free(batches).map(|k| (gain(k), k)).filter(|(gain, _)| *gain > worthless);
         let for_its_time = promising.map(|(gain, k)| (gain / self.round_seconds(k), k));
         for_its_time.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, k)| k)
     }

@@ -231,6 +231,15 @@ impl KernelBuilder {
         sum
     }
 
+    /// Whether `0 <= index < extent`, and what is to hold besides.
+    pub fn within(&mut self, index: Val, extent: i64, besides: Option<Val>) -> Val {
+        let (zero, extent) = (self.index(0), self.index(extent));
+        let after_begin = self.compare(CmpOp::Ge, index, zero);
+        let before_end = self.compare(CmpOp::Lt, index, extent);
+        let inside = self.binary(BinOp::And, after_begin, before_end);
+        besides.map_or(inside, |besides| self.binary(BinOp::And, besides, inside))
+    }
+
     /// Quotient and remainder of a non-negative index by a positive constant.
     pub fn div_rem(&mut self, index: Val, by: i64) -> (Val, Val) {
         let divisor = self.index(by);

@@ -13,7 +13,7 @@ use crate::tiled::{self, Channels, Fill, Input, RowAxis, TiledSum, Tiling, Windo
 use crate::{Algorithm, Breadth, Class, LowerError, Lowering, Operand, Region, Work};
 use cnnc_ir::Accuracy;
 use cnnc_ir::graph::Candidate;
-use cnnc_ir::kernel::{Axis, BinOp, Buf, CmpOp, KernelBuilder, Val};
+use cnnc_ir::kernel::{Axis, BinOp, Buf, KernelBuilder, Val};
 use cnnc_tensor::{DType, Layout, Target, row_major_strides};
 
 /// Convolution by copied windows.
@@ -149,13 +149,7 @@ impl Copy<'_> {
         b.serial(0, window.kernel[axis] as i64, |b, tap| {
             let (stride, dilation) = (window.strides[axis] as i64, window.dilations[axis] as i64);
             let input = b.address(-pad, &[(outputs[axis], stride), (tap, dilation)]);
-            let (zero, extent) = (b.index(0), b.index(shape.input[axis] as i64));
-            let after_begin = b.compare(CmpOp::Ge, input, zero);
-            let before_end = b.compare(CmpOp::Lt, input, extent);
-            let mut exists = b.binary(BinOp::And, after_begin, before_end);
-            if let Some(so_far) = at.2 {
-                exists = b.binary(BinOp::And, so_far, exists);
-            }
+            let exists = b.within(input, shape.input[axis] as i64, at.2);
             let x = b.address(0, &[(input, x_stride), (at.0, 1)]);
             let to = b.address(0, &[(tap, to_stride), (at.1, 1)]);
             self.taps(b, buffers, outputs, axis + 1, (x, to, Some(exists)));

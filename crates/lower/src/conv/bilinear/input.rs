@@ -175,13 +175,7 @@ impl<'a> InputTransform<'a> {
             (self.image_strides()[axis], (row_major_strides(&tiling.sizes())[axis] * tiling.lanes) as i64);
         b.serial(0, tile.sizes[axis] as i64, |b, k| {
             let input = b.address(0, &[(tile.starts[axis], 1), (k, tiling.axes[axis].stride as i64)]);
-            let (zero, extent) = (b.index(0), b.index(extent));
-            let after = b.compare(CmpOp::Ge, input, zero);
-            let before = b.compare(CmpOp::Lt, input, extent);
-            let mut inside = b.binary(BinOp::And, after, before);
-            if let Some(so_far) = exists {
-                inside = b.binary(BinOp::And, so_far, inside);
-            }
+            let inside = b.within(input, extent, exists);
             let from = b.address(0, &[(at.0, 1), (input, x_stride)]);
             let to = b.address(0, &[(at.1, 1), (k, to_stride)]);
             self.copy_axis(b, axis + 1, (from, to), tile, Some(inside));

@@ -2,7 +2,6 @@
 
 use super::Emitter;
 use crate::scalar_sum::serial;
-use crate::tiled::WindowAxis;
 use cnnc_ir::kernel::{Axis, BinOp, CmpOp, KernelBuilder, Val};
 use cnnc_tensor::row_major_strides;
 
@@ -31,16 +30,9 @@ impl Emitter<'_> {
         let inner: usize = window.kernel[axis + 1..self.conv.last()].iter().product();
         let to_stride = (inner * self.conv.stride() * self.conv.width()) as i64;
         b.serial(0, window.kernel[axis] as i64, |b, tap| {
-            let along =
-                WindowAxis::convolution(1, shape.input[axis], 1, window.strides[axis], 1, window.pads_begin[axis]);
-            let input = b.address(along.offset, &[(outer[axis], along.step), (tap, window.dilations[axis] as i64)]);
-            let (zero, extent) = (b.index(0), b.index(shape.input[axis] as i64));
-            let after_begin = b.compare(CmpOp::Ge, input, zero);
-            let before_end = b.compare(CmpOp::Lt, input, extent);
-            let mut exists = b.binary(BinOp::And, after_begin, before_end);
-            if let Some(so_far) = at.2 {
-                exists = b.binary(BinOp::And, so_far, exists);
-            }
+            let (stride, dilation) = (window.strides[axis] as i64, window.dilations[axis] as i64);
+            let input = b.address(-(window.pads_begin[axis] as i64), &[(outer[axis], stride), (tap, dilation)]);
+            let exists = b.within(input, shape.input[axis] as i64, at.2);
             let x = b.address(0, &[(input, x_stride), (at.0, 1)]);
             let to = b.address(0, &[(tap, to_stride), (at.1, 1)]);
             self.copy_rows(b, outer, axis + 1, (x, to, Some(exists)), first);
